@@ -163,7 +163,7 @@ cleanup:
 }
 
 static void bracket(pls_spectrum *spectrum) {
-    spectrum->below_floor = !(spectrum->lambda_min >= spectrum->floor);
+    spectrum->below_floor = !(spectrum->lambda_min > spectrum->floor);
     spectrum->lambda_min_lower =
         spectrum->lambda_min - spectrum->lambda_min_residual - spectrum->floor;
     spectrum->lambda_min_upper = spectrum->lambda_min + spectrum->floor;
