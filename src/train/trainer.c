@@ -30,8 +30,9 @@ typedef struct trainer {
     double initial_loss, initial_norm;
     double previous_loss;
     double eta;
-    int64_t started_at; /* the step at which this run began */
-    double start;       /* seconds */
+    pls_checkpoint before; /* where a checkpoint would stand now */
+    int64_t started_at;    /* the step at which this run began */
+    double start;          /* seconds */
     double last_checkpoint;
 } trainer;
 
@@ -169,6 +170,7 @@ static pls_status begin(trainer *t, pls_record *record) {
                           record->loss);
         goto cleanup;
     }
+    t->before = standing(t, 0);
     if (t->monitor.kernel != NULL) {
         PLS_TRY(context, pls_monitor_measure(&t->monitor, record));
     }
@@ -185,15 +187,21 @@ cleanup:
     return status;
 }
 
-static pls_status save_checkpoint(trainer *t, int64_t step) {
-    double start = pls_clock();
+/* What a checkpoint at this step says, before the step is recorded. */
+static pls_checkpoint standing(const trainer *t, int64_t step) {
+    const pls_monitor *monitor = &t->monitor;
     pls_checkpoint checkpoint = {step,
                                  t->initial_loss,
                                  t->initial_norm,
-                                 t->monitor.lambda_min_infimum,
-                                 t->monitor.violations,
-                                 t->monitor.measurements};
-    pls_status status = pls_checkpoint_save(t->system, t->options->checkpoint, &checkpoint);
+                                 monitor->lambda_min_infimum,
+                                 monitor->violations,
+                                 monitor->measurements};
+    return checkpoint;
+}
+
+static pls_status save_checkpoint(trainer *t) {
+    double start = pls_clock();
+    pls_status status = pls_checkpoint_save(t->system, t->options->checkpoint, &t->before);
     t->last_checkpoint = pls_clock();
     t->result->seconds_checkpoints += t->last_checkpoint - start;
     return status;
@@ -251,22 +259,20 @@ static pls_status check_divergence(trainer *t, const pls_record *record) {
 }
 
 /* Records step `step`; *stop when the loss has fallen as far as was asked. */
-static pls_status record_step(trainer *t, int64_t step, bool last, bool due, pls_record *record,
-                              bool *stop) {
+static pls_status record_step(trainer *t, int64_t step, bool due, bool *stop) {
     pls_context *context = t->system->device->context;
+    pls_record record = empty_record(step);
     pls_status status = PLS_OK;
-    *record = empty_record(step);
-    PLS_TRY(context, record_point(t, record));
-    *stop = record->loss <= t->options->stop_at * t->initial_loss;
+    PLS_TRY(context, record_point(t, &record));
+    *stop = record.loss <= t->options->stop_at * t->initial_loss;
     if ((due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0))) &&
-        isfinite(record->loss)) {
-        PLS_TRY(context, pls_monitor_measure(&t->monitor, record));
+        isfinite(record.loss)) {
+        PLS_TRY(context, pls_monitor_measure(&t->monitor, &record));
     }
-    t->result->last = *record;
-    PLS_TRY(context, tell_observer(t, record));
-    PLS_TRY(context, check_divergence(t, record));
+    t->result->last = record;
+    PLS_TRY(context, tell_observer(t, &record));
+    PLS_TRY(context, check_divergence(t, &record));
 cleanup:
-    (void)last;
     return status;
 }
 
@@ -295,19 +301,19 @@ static pls_status loop(trainer *t, int64_t first_step, const pls_record *initial
         bool last = step >= options->steps;
         bool due = pls_monitor_due(&t->monitor, step, last, pls_clock() - t->start);
         bool recorded = last || due || step % options->record_every == 0;
-        pls_record record;
         t->result->steps = step;
+        t->before = standing(t, step);
         PLS_TRY(context, pls_check_cancelled(context));
         if (options->checkpoint != NULL && step > first_step &&
             pls_clock() - t->last_checkpoint >= options->checkpoint_seconds) {
-            PLS_TRY(context, save_checkpoint(t, step));
+            PLS_TRY(context, save_checkpoint(t));
         }
         if (step == 0) { /* begin() has measured it */
             t->result->last = *initial;
             stop = initial->loss <= options->stop_at * t->initial_loss;
             PLS_TRY(context, tell_observer(t, initial));
         } else if (recorded) {
-            PLS_TRY(context, record_step(t, step, last, due, &record, &stop));
+            PLS_TRY(context, record_step(t, step, due, &stop));
         }
         if (last || stop) {
             break;
@@ -318,7 +324,7 @@ cleanup:
     /* A checkpoint stands before the record of its step, so that a longer run can go on from here
      * and an interrupted one records this step again. */
     if (options->checkpoint != NULL && (status == PLS_OK || status == PLS_CANCELLED)) {
-        pls_status saved = save_checkpoint(t, step);
+        pls_status saved = save_checkpoint(t);
         status = saved != PLS_OK ? saved : status;
     }
     return status;
@@ -355,7 +361,13 @@ pls_status pls_train(pls_system *system, const pls_train_options *options,
     t.start = t.last_checkpoint = pls_clock();
     PLS_TRY(context, check_options(system, options));
     PLS_TRY(context, reserve(&t));
-    PLS_TRY(context, begin(&t, &initial));
+    status = begin(&t, &initial);
+    if (status == PLS_CANCELLED && options->checkpoint != NULL && !options->resume &&
+        t.before.initial_loss != 0.0) {
+        pls_status saved = save_checkpoint(&t);
+        status = saved != PLS_OK ? saved : status;
+    }
+    PLS_TRY(context, status);
     result->first = result->last = initial;
     if (options->resume) {
         PLS_TRY(context, resume(&t, &first_step));
