@@ -148,6 +148,18 @@ cleanup:
     return status;
 }
 
+/* What a checkpoint at this step says, before the step is recorded. */
+static pls_checkpoint standing(const trainer *t, int64_t step) {
+    const pls_monitor *monitor = &t->monitor;
+    pls_checkpoint checkpoint = {step,
+                                 t->initial_loss,
+                                 t->initial_norm,
+                                 monitor->lambda_min_infimum,
+                                 monitor->violations,
+                                 monitor->measurements};
+    return checkpoint;
+}
+
 /* What does not depend on how far training has come: w_0, L_0, K_0, eta. The point is left
  * standing at w_0 with its record filled in. */
 static pls_status begin(trainer *t, pls_record *record) {
@@ -185,18 +197,6 @@ static pls_status begin(trainer *t, pls_record *record) {
     }
 cleanup:
     return status;
-}
-
-/* What a checkpoint at this step says, before the step is recorded. */
-static pls_checkpoint standing(const trainer *t, int64_t step) {
-    const pls_monitor *monitor = &t->monitor;
-    pls_checkpoint checkpoint = {step,
-                                 t->initial_loss,
-                                 t->initial_norm,
-                                 monitor->lambda_min_infimum,
-                                 monitor->violations,
-                                 monitor->measurements};
-    return checkpoint;
 }
 
 static pls_status save_checkpoint(trainer *t) {
