@@ -1,0 +1,108 @@
+/* The tangent kernel K(w) = J(w) J(w)^T of a system at its weights, and its spectrum.
+ *
+ * K is N x N with rows in sample-major order (row = i k + a), not divided by anything; always
+ * accumulated and stored in float64. mu = lambda_min(K). (arXiv 2003.00307, section 2.) */
+#ifndef PLSTAR_TANGENT_H
+#define PLSTAR_TANGENT_H
+
+#include "plstar/system.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* ---- kernel ---------------------------------------------------------------------------------- */
+
+/* structured: layer by layer, no row as long as P is formed.
+ * explicit:   from rows of the per-sample Jacobian; the check of the former.
+ * automatic:  structured where the system has it. */
+typedef enum pls_kernel_method {
+    PLS_KERNEL_AUTOMATIC,
+    PLS_KERNEL_STRUCTURED,
+    PLS_KERNEL_EXPLICIT
+} pls_kernel_method;
+
+typedef struct pls_kernel_options {
+    pls_kernel_method method;
+    bool trace;     /* the n x n kernel sum_a K[(i,a),(j,a)] instead of the N x N one */
+    int64_t memory; /* bytes for tiles beside weights, activations and K itself; 0 = as needed */
+    int64_t tile;   /* samples a tile; 0 = as many as the memory allows. Rounded up to whole
+                       blocks; never changes a bit of the result */
+} pls_kernel_options;
+
+/* automatic, N x N, no limits. */
+pls_kernel_options pls_kernel_options_defaults(void);
+
+typedef struct pls_kernel pls_kernel;
+
+/* Reserves device memory for the kernel of a system, its tiles and its spectrum. Errors:
+ * PLS_ERROR_MEMORY (with the bytes needed), PLS_ERROR_UNSUPPORTED, PLS_ERROR_ARGUMENT. */
+pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *options,
+                             pls_kernel **kernel);
+void pls_kernel_destroy(pls_kernel *kernel);
+
+/* Rows of the kernel: N, or n for a trace kernel. */
+int64_t pls_kernel_size(const pls_kernel *kernel);
+
+/* Computes the kernel at the system's weights. Errors: PLS_CANCELLED, PLS_ERROR_DEVICE. */
+pls_status pls_kernel_compute(pls_kernel *kernel);
+
+/* Copies it to the host: size x size, both triangles. */
+pls_status pls_kernel_download(pls_kernel *kernel, double *host);
+
+/* Rows of J, f64 on the host: samples first .. first+count-1, so count k x P numbers. */
+pls_status pls_system_jacobian(pls_system *system, int64_t first, int64_t count, double *host);
+
+/* ---- spectrum -------------------------------------------------------------------------------- */
+
+/* When a float32 measurement is repeated on a float64 copy of the system. */
+typedef enum pls_refine {
+    PLS_REFINE_NEVER,
+    PLS_REFINE_BELOW_FLOOR, /* when lambda_min falls under the floor */
+    PLS_REFINE_ALWAYS
+} pls_refine;
+
+typedef struct pls_spectrum_options {
+    bool full; /* all eigenvalues, not only the extreme ones */
+    pls_refine refine;
+    int64_t floor_samples; /* sub-sample on which f32 is measured against f64; 0 = the bound */
+    uint64_t seed;         /* of the Lanczos start vectors */
+} pls_spectrum_options;
+
+/* extremes, below_floor, 16 samples, seed 0. */
+pls_spectrum_options pls_spectrum_options_defaults(void);
+
+/* Every eigenvalue comes with its floor: what rounding of data of the system's precision may have
+ * moved it by. An eigenvalue below the floor is not known, not even its sign. */
+typedef struct pls_spectrum {
+    int64_t size;
+    double lambda_min;          /* Rayleigh quotient of the last vector */
+    double lambda_min_lower;    /* lambda_min - residual - floor (an estimate, not yet a proof) */
+    double lambda_min_upper;    /* lambda_min + floor */
+    double lambda_min_residual; /* ||K v - lambda v||, ||v|| = 1 */
+    double lambda_max;
+    double lambda_max_residual;
+    double condition_number; /* lambda_max / lambda_min; NaN below the floor */
+    double floor;
+    double floor_bound;  /* the a-priori bound; `floor` is the measured one where there is one */
+    bool below_floor;    /* lambda_min < floor */
+    bool refined;        /* measured on the float64 copy */
+    double shift;        /* added to the diagonal to let the Cholesky factorisation through */
+    double trace;        /* of K */
+    double *eigenvalues; /* ascending, `size` of them; NULL unless full */
+} pls_spectrum;
+
+/* Measures the spectrum of a computed kernel. *spectrum must be zeroed or fresh; free it by
+ * pls_spectrum_destroy(). Errors: PLS_ERROR_NUMERIC (K not finite, no convergence),
+ * PLS_ERROR_MEMORY, PLS_CANCELLED. */
+pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *options,
+                               pls_spectrum *spectrum);
+
+void pls_spectrum_destroy(pls_context *context, pls_spectrum *spectrum);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,43 @@
+/* The constants of the paper's theorems and the step size they promise convergence for.
+ *
+ * Theorem (GD under PL*, arXiv 2003.00307; claim 8 of docs/theory.md): with L_F = sup ||DF||,
+ * beta_F the smoothness of F and mu = inf lambda_min(K) over the ball B(w_0, R),
+ *     R = 2 L_F ||r_0|| / mu,   eta <= 1 / (L_F^2 + beta_F ||r_0||)
+ * keep GD in the ball, with L_t <= (1 - eta mu)^t L_0. */
+#ifndef PLSTAR_THEORY_H
+#define PLSTAR_THEORY_H
+
+#include "plstar/tangent.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* exact: known in closed form. sampled: the largest (smallest) value found at a few points of the
+ * ball, so a lower bound of a supremum (upper bound of an infimum). */
+typedef enum pls_evidence { PLS_EVIDENCE_EXACT, PLS_EVIDENCE_SAMPLED } pls_evidence;
+
+typedef struct pls_constants {
+    pls_evidence evidence;
+    double residual_norm; /* ||r_0|| */
+    double mu;            /* of lambda_min(K) */
+    double lipschitz;     /* L_F */
+    double smoothness;    /* beta_F */
+    double radius;        /* R; infinite when mu is not positive */
+    double step_size;     /* 1 / (L_F^2 + beta_F ||r_0||) */
+    int64_t points;       /* at which the constants were sampled */
+} pls_constants;
+
+/* Estimates the constants for the square loss at the system's weights, which are restored.
+ * beta_F at a point is max over unit v of ||D^2 F(v, v)||, found by the symmetric higher-order
+ * power iteration with finite differences of F and J^T u; points: w_0 and both ends of the ball
+ * along the steepest and the most curved direction. Errors: those of kernel and spectrum. */
+pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *kernel,
+                                  uint64_t seed, pls_constants *constants);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

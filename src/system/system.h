@@ -1,0 +1,80 @@
+/* F: R^P -> R^N as the paper has it: the table of functions that a kind of system fills in.
+ *
+ * A system owns its weights w (1 x P) and its targets (n x k) and stands at a point: `evaluate`
+ * takes it to the current weights and keeps what the derivatives there need. Whoever changes the
+ * weights evaluates again before asking for derivatives. */
+#ifndef PLSTAR_SYSTEM_SYSTEM_H
+#define PLSTAR_SYSTEM_SYSTEM_H
+
+#include "backend/arena.h"
+#include "plstar/system.h"
+#include "plstar/tangent.h"
+
+typedef struct pls_system_kind {
+    const char *name;
+
+    void (*destroy)(pls_system *system);
+
+    /* Sets the weights to where the system starts. */
+    pls_status (*initialize)(pls_system *system);
+
+    /* out (count x k) = F of the listed samples (host indices, repetitions allowed; NULL = all,
+     * in order) at the system's weights. */
+    pls_status (*evaluate)(pls_system *system, const int64_t *samples, int64_t count, pls_view out);
+
+    /* g (1 x P) = JT u for the samples of the last evaluation; u: count x k. */
+    pls_status (*pullback)(pls_system *system, pls_view u, pls_view g);
+
+    /* out (count k x P) = rows of J of samples first .. first+count-1 after an evaluation of all
+     * samples. Temporary views come from the arena; while that only measures, nothing is
+     * computed. */
+    pls_status (*jacobian)(pls_system *system, int64_t first, int64_t count, pls_arena *arena,
+                           pls_view out);
+
+    /* Optional, a fast way: the lower triangle of the tangent kernel (N x N, or n x n for the
+     * trace kernel; f64) after an evaluation of all samples. Same manners as `jacobian`. */
+    pls_status (*gram)(pls_system *system, const pls_kernel_options *options, pls_arena *arena,
+                       pls_view kernel);
+
+    /* A system of the same weights in float64 with only the listed samples (NULL = all). */
+    pls_status (*promote)(pls_system *system, const int64_t *samples, int64_t count,
+                          pls_system **promoted);
+
+    /* c such that rounding moves K by about c u ||K|| when the data has unit roundoff u: the
+     * probabilistic bound (Higham and Mary, SIAM J. Sci. Comput. 41, 2019), sqrt(p) u for an
+     * inner product of length p, added over all products that enter K, forwards and backwards,
+     * twice because K is quadratic in J. */
+    double (*rounding_growth)(const pls_system *system);
+
+    /* Name, rank and shape of weight tensor i, and its first element in w; false past the last. */
+    bool (*tensor)(const pls_system *system, int64_t i, char name[64], int *rank, int64_t shape[8],
+                   int64_t *first);
+} pls_system_kind;
+
+struct pls_system {
+    const pls_system_kind *kind;
+    pls_device *device;
+    pls_dtype precision;
+    int64_t samples, outputs, parameters;
+    pls_view weights;               /* 1 x P */
+    pls_view targets;               /* n x k */
+    bool targets_are_probabilities; /* rows >= 0 that sum to 1 */
+    bool targets_are_one_hot;       /* and have a single 1 */
+    bool stands;                    /* all samples are evaluated at the present weights */
+};
+
+/* Takes the system to its present weights: kind->evaluate, and remembers whether it stands. */
+pls_status pls_system_evaluate(pls_system *system, const int64_t *samples, int64_t count,
+                               pls_view out);
+
+/* To be called by whoever changes the weights. */
+void pls_system_moved(pls_system *system);
+
+/* Sets the two flags from the targets on the host (n x k). */
+void pls_system_describe_targets(pls_system *system, const double *targets);
+
+/* Uploads f64 host data to a view of any dtype, in pieces through a small buffer. */
+pls_status pls_upload_f64(pls_device *device, const double *host, pls_view view);
+pls_status pls_download_f64(pls_device *device, pls_view view, double *host);
+
+#endif
