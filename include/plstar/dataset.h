@@ -12,11 +12,13 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* How a label becomes a target row.
+ *   auto        one_hot where the source has labels, regression where it brings real targets
  *   one_hot     k = number of classes, 1 at the label's class, else 0
  *   signed      two classes: k = 1, -1 for the first and +1 for the second;
  *               more: k = number of classes, +1 at the label's class, else -1
  *   regression  k = 1, the label as a number; sources that bring real targets keep them */
 typedef enum pls_target_coding {
+    PLS_TARGETS_AUTO,
     PLS_TARGETS_ONE_HOT,
     PLS_TARGETS_SIGNED,
     PLS_TARGETS_REGRESSION
@@ -37,14 +39,17 @@ typedef enum pls_synthetic_labels { PLS_LABELS_TEACHER, PLS_LABELS_RANDOM } pls_
 /* source:
  *   "digits"              the 1,797 built-in 8 x 8 images
  *   "idx:PREFIX"          PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte, plain or .gz
- *   "cifar10:DIR"         data_batch_1.bin ... data_batch_5.bin, or test_batch.bin where the
- *                         former are missing
- *   "npy:X.npy,Y.npy"     inputs n x ..., targets n or n x k (integers are labels)
+ *   "cifar10:DIR"         those there are of data_batch_1.bin ... data_batch_5.bin, or
+ *                         test_batch.bin where all of them are missing
+ *   "npy:X.npy,Y.npy"     inputs n x ..., targets n or n x k (one integer a sample is a label)
  *   "safetensors:FILE"    tensors `inputs` n x ... and `targets` n x k
- *   "csv:FILE"            one sample a line; the last `target_columns` columns are the target;
- *                         a first line that is not numeric is a header
+ *   "csv:FILE"            one sample a line; the last `target_columns` columns are the target
+ *                         (a single one of whole numbers holds labels); a first line without
+ *                         any number is a header
  *   "sphere", "gaussian"  synthetic inputs: uniform on the sphere of radius sqrt(dimension), or
- *                         standard normal */
+ *                         standard normal; with targets one_hot or signed there are
+ *                         class_count classes, else max(outputs, 2)
+ * Inputs n x d are vectors, n x h x w images of one channel, n x c x h x w images. */
 typedef struct pls_data_options {
     const char *source;
     int64_t samples;        /* how many to take; 0 = all there are (synthetic: 64) */
@@ -60,7 +65,7 @@ typedef struct pls_data_options {
     int64_t target_columns; /* csv */
 } pls_data_options;
 
-/* digits, all samples, one_hot, sphere, no shuffle, seed 0, dimension 10, outputs 1, teacher,
+/* digits, all samples, auto, sphere, no shuffle, seed 0, dimension 10, outputs 1, teacher,
  * target_columns 1. */
 pls_data_options pls_data_options_defaults(void);
 
@@ -75,7 +80,8 @@ typedef struct pls_dataset {
     int64_t *labels;           /* n, NULL where the source has none */
     char *description;         /* one line: what was taken from where */
     int64_t duplicates;        /* inputs that are equal to an earlier one */
-    int64_t duplicate_pair[2]; /* the first such pair; lambda_min(K) = 0 if there is one */
+    int64_t duplicate_pair[2]; /* first such input and the one it repeats, earlier one first;
+                                  lambda_min(K) = 0 if there is one */
 } pls_dataset;
 
 /* Reads, selects, codes and normalises. *dataset is owned by the caller and must be zeroed or
