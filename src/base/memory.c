@@ -14,29 +14,49 @@ bool pls_add(int64_t a, int64_t b, int64_t *sum) {
     return !__builtin_add_overflow(a, b, sum);
 }
 
-pls_status pls_allocate(pls_context *context, int64_t count, size_t size, const char *what,
-                        void *out) {
+/* *bytes = count * size, or a sentence about why not. */
+static pls_status request_size(pls_context *context, int64_t count, size_t size, const char *what,
+                               int64_t *bytes) {
     if (count < 0) {
         return pls_fail(context, PLS_ERROR_ARGUMENT, "a negative count (%lld) of %s was asked for",
                         (long long)count, what);
     }
-    int64_t bytes = 0;
-    if (!pls_multiply(count, (int64_t)size, &bytes)) {
+    if (!pls_multiply(count, (int64_t)size, bytes)) {
         return pls_fail(context, PLS_ERROR_MEMORY,
                         "%s: %lld items of %zu bytes are more than 64 bits can count", what,
                         (long long)count, size);
     }
-    size_t request = bytes > 0 ? (size_t)bytes : 1;
-    void *memory = context->hooks.allocate(context->hooks.user, request);
+    *bytes = *bytes > 0 ? *bytes : 1;
+    return PLS_OK;
+}
+
+pls_status pls_allocate_raw(pls_context *context, int64_t count, size_t size, const char *what,
+                            void *out) {
+    int64_t bytes = 0;
+    pls_status status = request_size(context, count, size, what, &bytes);
+    if (status != PLS_OK) {
+        return status;
+    }
+    void *memory = context->hooks.allocate(context->hooks.user, (size_t)bytes);
     if (memory == NULL) {
         char text[32];
         return pls_fail(context, PLS_ERROR_MEMORY,
                         "no memory for %s: %s (%lld bytes) were asked for", what,
                         pls_format_bytes(bytes, text), (long long)bytes);
     }
-    memset(memory, 0, request);
     memcpy(out, &memory, sizeof memory); /* out is the address of any object pointer */
     return PLS_OK;
+}
+
+pls_status pls_allocate(pls_context *context, int64_t count, size_t size, const char *what,
+                        void *out) {
+    pls_status status = pls_allocate_raw(context, count, size, what, out);
+    if (status == PLS_OK) {
+        void *memory = NULL;
+        memcpy(&memory, out, sizeof memory);
+        memset(memory, 0, (size_t)count * size);
+    }
+    return status;
 }
 
 void pls_release(pls_context *context, void *memory) {

@@ -12,6 +12,11 @@
 pls_status pls_allocate(pls_context *context, int64_t count, size_t size, const char *what,
                         void *out);
 
+/* The same with undefined contents: for device buffers, which may be larger than what one wants to
+ * touch. */
+pls_status pls_allocate_raw(pls_context *context, int64_t count, size_t size, const char *what,
+                            void *out);
+
 /* Releases what pls_allocate() gave; NULL is allowed. */
 void pls_release(pls_context *context, void *memory);
 

@@ -60,7 +60,15 @@ struct pls_system {
     pls_view targets;               /* n x k */
     bool targets_are_probabilities; /* rows >= 0 that sum to 1 */
     bool targets_are_one_hot;       /* and have a single 1 */
+    bool stands;                    /* all samples are evaluated at the present weights */
 };
+
+/* Takes the system to its present weights: kind->evaluate, and remembers whether it stands. */
+pls_status pls_system_evaluate(pls_system *system, const int64_t *samples, int64_t count,
+                               pls_view out);
+
+/* To be called by whoever changes the weights. */
+void pls_system_moved(pls_system *system);
 
 /* Sets the two flags from the targets on the host (n x k). */
 void pls_system_describe_targets(pls_system *system, const double *targets);

@@ -1,0 +1,167 @@
+/* The tangent kernel K = J JT of a system: by the system's own fast way, or from rows of J.
+ *
+ *     K[(i,a), (j,b)] = <dF_(i,a)/dw, dF_(j,b)/dw>,   trace kernel: sum over a of K[(i,a), (j,a)]
+ *
+ * From rows: blocks of equations J_u, J_v of all P columns, K[u, v] = J_u J_vT. */
+#include "base/memory.h"
+#include "tangent/kernel.h"
+
+#include <string.h>
+
+/* Equations of a block of Jacobian rows. */
+enum { BLOCK_EQUATIONS = 256 };
+
+pls_kernel_options pls_kernel_options_defaults(void) {
+    pls_kernel_options options = {0};
+    return options;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Rows of J as the kernel sees them: summed over outputs, a sample is one long row. */
+static pls_view kernel_rows(pls_view rows, int64_t samples) {
+    return pls_view_reshape(rows, samples, rows.rows / samples * rows.cols);
+}
+
+static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_options *options,
+                                     pls_arena *arena, pls_view kernel) {
+    pls_context *context = system->device->context;
+    int64_t n = system->samples, k = system->outputs, p = system->parameters;
+    int64_t block = smaller(n, k < BLOCK_EQUATIONS ? BLOCK_EQUATIONS / k : 1);
+    int64_t entries = options->trace ? 1 : k;
+    int64_t mark = pls_arena_mark(arena);
+    int64_t length = options->trace ? p * k : p;
+    int64_t needed =
+        pls_gram_workspace(system->precision, block * entries, block * entries, length);
+    pls_view flat[2], workspace = pls_no_view();
+    pls_status status = PLS_OK;
+    for (int i = 0; i < 2; i++) {
+        PLS_TRY(context, pls_arena_take(arena, system->precision, block * k, p, &flat[i]));
+        PLS_TRY(context, system->kind->jacobian(system, 0, block, arena, flat[i]));
+    }
+    if (needed > 0) {
+        PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
+    }
+    if (arena->buffer == NULL) {
+        goto cleanup;
+    }
+    for (int64_t u = 0; u < n; u += block) {
+        int64_t count_u = smaller(block, n - u);
+        pls_view rows_u = pls_view_rows(flat[0], 0, count_u * k);
+        PLS_TRY(context, system->kind->jacobian(system, u, count_u, arena, rows_u));
+        for (int64_t v = 0; v <= u; v += block) {
+            int64_t count_v = smaller(block, n - v);
+            pls_view rows_v = pls_view_rows(flat[1], 0, count_v * k);
+            pls_view part = pls_view_cols(pls_view_rows(kernel, u * entries, count_u * entries),
+                                          v * entries, count_v * entries);
+            pls_view right = pls_no_view();
+            PLS_TRY(context, pls_check_cancelled(context));
+            if (v < u) {
+                PLS_TRY(context, system->kind->jacobian(system, v, count_v, arena, rows_v));
+                right = options->trace ? kernel_rows(rows_v, count_v) : rows_v;
+            }
+            PLS_TRY(context,
+                    pls_gram(system->device, options->trace ? kernel_rows(rows_u, count_u) : rows_u,
+                             right, 0.0, part, workspace));
+        }
+    }
+cleanup:
+    pls_arena_release(arena, mark);
+    return status;
+}
+
+static pls_status compute(pls_kernel *kernel) {
+    pls_system *system = kernel->system;
+    if (system->kind->gram != NULL) {
+        return system->kind->gram(system, &kernel->options, &kernel->arena, kernel->matrix);
+    }
+    return gram_from_jacobian(system, &kernel->options, &kernel->arena, kernel->matrix);
+}
+
+static pls_status layout(pls_kernel *kernel) {
+    pls_context *context = kernel->system->device->context;
+    pls_arena *arena = &kernel->arena;
+    int64_t size = kernel->size;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_arena_take(arena, PLS_F64, size, size, &kernel->matrix));
+    PLS_TRY(context, pls_arena_take(arena, PLS_F64, size, size, &kernel->factor));
+    PLS_TRY(context, pls_arena_take(arena, kernel->system->precision, kernel->system->samples,
+                                    kernel->system->outputs, &kernel->outputs));
+    PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, size, &kernel->vector));
+    PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, size, &kernel->values));
+    PLS_TRY(context, pls_lanczos_take(arena, size, &kernel->lanczos));
+    if (arena->buffer == NULL) {
+        PLS_TRY(context, compute(kernel)); /* only measures */
+    }
+cleanup:
+    return status;
+}
+
+pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *options,
+                             pls_kernel **out) {
+    pls_context *context = system->device->context;
+    pls_kernel *kernel = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_allocate(context, 1, sizeof *kernel, "a kernel", &kernel));
+    kernel->system = system;
+    kernel->options = options != NULL ? *options : pls_kernel_options_defaults();
+    kernel->arena = pls_arena_measuring(system->device);
+    if (kernel->options.memory < 0 || kernel->options.tile < 0) {
+        status = pls_fail(context, PLS_ERROR_ARGUMENT,
+                          "monitor.memory and monitor.tile must not be negative");
+        goto cleanup;
+    }
+    if (kernel->options.method == PLS_KERNEL_STRUCTURED && system->kind->gram == NULL) {
+        status = pls_fail(context, PLS_ERROR_UNSUPPORTED,
+                          "monitor.method: a %s system has no structured kernel; choose explicit "
+                          "or automatic",
+                          system->kind->name);
+        goto cleanup;
+    }
+    if (!pls_multiply(system->samples, kernel->options.trace ? 1 : system->outputs,
+                      &kernel->size)) {
+        status = pls_fail(context, PLS_ERROR_MEMORY,
+                          "%lld samples of %lld outputs are more equations than 64 bits can count",
+                          (long long)system->samples, (long long)system->outputs);
+        goto cleanup;
+    }
+    PLS_TRY(context, layout(kernel));
+    PLS_TRY(context, pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum"));
+    PLS_TRY(context, layout(kernel));
+    *out = kernel;
+    return PLS_OK;
+cleanup:
+    pls_kernel_destroy(kernel);
+    return status;
+}
+
+void pls_kernel_destroy(pls_kernel *kernel) {
+    if (kernel != NULL) {
+        pls_context *context = kernel->system->device->context;
+        pls_arena_destroy(&kernel->arena);
+        pls_release(context, kernel);
+    }
+}
+
+int64_t pls_kernel_size(const pls_kernel *kernel) {
+    return kernel->size;
+}
+
+pls_status pls_kernel_compute(pls_kernel *kernel) {
+    pls_system *system = kernel->system;
+    pls_context *context = system->device->context;
+    pls_status status = PLS_OK;
+    if (!system->stands) {
+        PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, kernel->outputs));
+    }
+    PLS_TRY(context, compute(kernel));
+    PLS_TRY(context, pls_symmetrize(system->device, kernel->matrix));
+cleanup:
+    return status;
+}
+
+pls_status pls_kernel_download(pls_kernel *kernel, double *host) {
+    return pls_download(kernel->system->device, kernel->matrix, host, kernel->size);
+}

@@ -1,0 +1,46 @@
+/* Rows of the Jacobian J = DF(w), N x P, for export and for checks. */
+#include "system/system.h"
+
+/* Scratch of one call: outputs when the system has yet to be evaluated, and the rows. */
+typedef struct row_views {
+    pls_view outputs, rows;
+} row_views;
+
+static pls_status layout(pls_system *system, int64_t first, int64_t count, pls_arena *arena,
+                         row_views *views) {
+    pls_context *context = system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_arena_take(arena, system->precision, system->samples, system->outputs,
+                                    &views->outputs));
+    PLS_TRY(context, pls_arena_take(arena, system->precision, count * system->outputs,
+                                    system->parameters, &views->rows));
+    if (arena->buffer == NULL) {
+        PLS_TRY(context, system->kind->jacobian(system, first, count, arena, views->rows));
+    }
+cleanup:
+    return status;
+}
+
+pls_status pls_system_jacobian(pls_system *system, int64_t first, int64_t count, double *host) {
+    pls_context *context = system->device->context;
+    pls_arena arena = pls_arena_measuring(system->device);
+    row_views views;
+    pls_status status = PLS_OK;
+    if (first < 0 || count < 1 || first > system->samples - count) {
+        return pls_fail(context, PLS_ERROR_ARGUMENT,
+                        "samples %lld to %lld were asked for, but the system has %lld",
+                        (long long)first, (long long)(first + count - 1),
+                        (long long)system->samples);
+    }
+    PLS_TRY(context, layout(system, first, count, &arena, &views));
+    PLS_TRY(context, pls_arena_reserve(&arena, "rows of the Jacobian"));
+    PLS_TRY(context, layout(system, first, count, &arena, &views));
+    if (!system->stands) {
+        PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, views.outputs));
+    }
+    PLS_TRY(context, system->kind->jacobian(system, first, count, &arena, views.rows));
+    PLS_TRY(context, pls_download_f64(system->device, views.rows, host));
+cleanup:
+    pls_arena_destroy(&arena);
+    return status;
+}

@@ -1,0 +1,229 @@
+/* The extreme eigenvalues of a tangent kernel with their errors, or all of them.
+ *
+ *   large end   Lanczos on K
+ *   small end   K + sigma I = L LT (sigma = 0 unless the factorisation fails), Lanczos on
+ *               (L LT)^-1, one step of inverse iteration to clean the vector, then in float64
+ *                   lambda = vT K v >= lambda_min(K),   residual = ||K v - lambda v||
+ *               An eigenvalue lies within the residual of lambda (K symmetric, ||v|| = 1).
+ *   all         dense symmetric eigenvalue solver
+ *
+ * What rounding of the data did to K itself is the floor (floor.c). lower and upper contain
+ * lambda_min provided that the floor holds and the vector belongs to the smallest eigenvalue; the
+ * proof by a completed Cholesky factorisation (S. M. Rump, BIT 46, 2006) has its place here. */
+#include "base/memory.h"
+#include "tangent/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double LANCZOS_TOLERANCE = 1e-10;
+
+/* Shifts that are tried when K is not numerically positive definite: each ten times the last,
+ * from the solver's own rounding up. */
+enum { SHIFT_TRIALS = 18 };
+
+pls_spectrum_options pls_spectrum_options_defaults(void) {
+    pls_spectrum_options options = {false, PLS_REFINE_BELOW_FLOOR, 16, 0};
+    return options;
+}
+
+void pls_spectrum_destroy(pls_context *context, pls_spectrum *spectrum) {
+    pls_release(context, spectrum->eigenvalues);
+    memset(spectrum, 0, sizeof *spectrum);
+}
+
+static pls_status apply_kernel(void *user, pls_view x, pls_view y) {
+    pls_kernel *kernel = user;
+    return pls_symv(kernel->system->device, 1.0, kernel->matrix, x, 0.0, y);
+}
+
+static pls_status apply_inverse(void *user, pls_view x, pls_view y) {
+    pls_kernel *kernel = user;
+    pls_device *device = kernel->system->device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_copy(device, x, y));
+    PLS_TRY(device->context, pls_potrs(device, kernel->factor, y));
+cleanup:
+    return status;
+}
+
+static pls_view column(pls_view row) {
+    return pls_view_reshape(row, row.cols, 1);
+}
+
+/* lambda = vT K v and ||K v - lambda v|| for kernel->vector. */
+static pls_status rayleigh(pls_kernel *kernel, double *lambda, double *residual) {
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
+    pls_view work = kernel->lanczos.work, scalar = kernel->lanczos.scalar;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, apply_kernel(kernel, column(kernel->vector), column(work)));
+    PLS_TRY(context, pls_dot(device, kernel->vector, work, scalar));
+    PLS_TRY(context, pls_download(device, scalar, lambda, 1));
+    PLS_TRY(context, pls_axpby(device, -*lambda, kernel->vector, 1.0, work));
+    PLS_TRY(context, pls_vector_norm(device, work, scalar, residual));
+cleanup:
+    return status;
+}
+
+static pls_status check_finite(pls_kernel *kernel) {
+    pls_device *device = kernel->system->device;
+    double largest = 0.0;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_max_abs(device, kernel->matrix, kernel->lanczos.scalar));
+    PLS_TRY(device->context, pls_download(device, kernel->lanczos.scalar, &largest, 1));
+    if (!isfinite(largest)) {
+        status = pls_fail(device->context, PLS_ERROR_NUMERIC,
+                          "the tangent kernel has entries that are not finite; the weights have "
+                          "grown too large for the precision");
+    }
+cleanup:
+    return status;
+}
+
+static pls_status trace_of(pls_kernel *kernel, double *trace) {
+    pls_device *device = kernel->system->device;
+    pls_view diagonal = kernel->matrix;
+    pls_status status = PLS_OK;
+    diagonal.cols = 1;
+    diagonal.ld += 1;
+    PLS_TRY(device->context, pls_sum(device, diagonal, kernel->lanczos.scalar));
+    PLS_TRY(device->context, pls_download(device, kernel->lanczos.scalar, trace, 1));
+cleanup:
+    return status;
+}
+
+/* factor = Cholesky factor of K + *shift I for the smallest shift tried that lets it through. */
+static pls_status factorize(pls_kernel *kernel, double lambda_max, double *shift) {
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
+    double first = (double)kernel->size * pls_dtype_roundoff(PLS_F64) * lambda_max;
+    int64_t failed_minor = 1;
+    pls_status status = PLS_OK;
+    *shift = 0.0;
+    for (int i = 0; i < SHIFT_TRIALS && failed_minor != 0; i++) {
+        *shift = i == 0 ? 0.0 : first * pow(10.0, i - 1);
+        PLS_TRY(context, pls_check_cancelled(context));
+        PLS_TRY(context, pls_copy(device, kernel->matrix, kernel->factor));
+        PLS_TRY(context, pls_add_diagonal(device, *shift, kernel->factor));
+        PLS_TRY(context, pls_potrf(device, kernel->factor, &failed_minor));
+    }
+    if (failed_minor != 0) {
+        status = pls_fail(context, PLS_ERROR_NUMERIC,
+                          "the tangent kernel is not positive definite even with %g added to its "
+                          "diagonal (minor %lld)",
+                          *shift, (long long)failed_minor);
+    }
+cleanup:
+    return status;
+}
+
+static pls_status smallest(pls_kernel *kernel, const pls_spectrum_options *options,
+                           pls_spectrum *spectrum) {
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
+    pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 1};
+    double inverse = 0.0, norm = 0.0;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, factorize(kernel, spectrum->lambda_max, &spectrum->shift));
+    PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_inverse, kernel, stream,
+                                         LANCZOS_TOLERANCE, &inverse, kernel->vector));
+    PLS_TRY(context, apply_inverse(kernel, column(kernel->vector), column(kernel->lanczos.work)));
+    PLS_TRY(context, pls_vector_norm(device, kernel->lanczos.work, kernel->lanczos.scalar, &norm));
+    PLS_TRY(context, pls_axpby(device, 1.0 / norm, kernel->lanczos.work, 0.0, kernel->vector));
+    PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_min, &spectrum->lambda_min_residual));
+cleanup:
+    return status;
+}
+
+static pls_status largest(pls_kernel *kernel, const pls_spectrum_options *options,
+                          pls_spectrum *spectrum) {
+    pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 0};
+    pls_context *context = kernel->system->device->context;
+    double theta = 0.0;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_kernel, kernel, stream,
+                                         LANCZOS_TOLERANCE, &theta, kernel->vector));
+    PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_max, &spectrum->lambda_max_residual));
+cleanup:
+    return status;
+}
+
+static pls_status all_eigenvalues(pls_kernel *kernel, pls_spectrum *spectrum) {
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_allocate(context, kernel->size, sizeof(double), "the eigenvalues",
+                                  &spectrum->eigenvalues));
+    PLS_TRY(context, pls_copy(device, kernel->matrix, kernel->factor));
+    PLS_TRY(context, pls_syevd(device, false, kernel->factor, kernel->values));
+    PLS_TRY(context, pls_download(device, kernel->values, spectrum->eigenvalues, kernel->size));
+cleanup:
+    return status;
+}
+
+static void bracket(pls_spectrum *spectrum) {
+    spectrum->below_floor = !(spectrum->lambda_min > spectrum->floor);
+    spectrum->lambda_min_lower =
+        spectrum->lambda_min - spectrum->lambda_min_residual - spectrum->floor;
+    spectrum->lambda_min_upper = spectrum->lambda_min + spectrum->floor;
+    spectrum->condition_number =
+        spectrum->below_floor ? NAN : spectrum->lambda_max / spectrum->lambda_min;
+}
+
+/* The same measurement on a float64 copy of the system. */
+static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options,
+                         pls_spectrum *spectrum) {
+    pls_context *context = kernel->system->device->context;
+    pls_system *promoted = NULL;
+    pls_kernel *exact = NULL;
+    pls_spectrum better = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, kernel->system->kind->promote(kernel->system, NULL, kernel->system->samples,
+                                                   &promoted));
+    PLS_TRY(context, pls_kernel_create(promoted, &kernel->options, &exact));
+    PLS_TRY(context, pls_kernel_compute(exact));
+    PLS_TRY(context, pls_kernel_spectrum(exact, options, &better));
+    pls_spectrum_destroy(context, spectrum);
+    *spectrum = better;
+    spectrum->refined = true;
+cleanup:
+    pls_kernel_destroy(exact);
+    pls_system_destroy(promoted);
+    return status;
+}
+
+pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *options,
+                               pls_spectrum *spectrum) {
+    pls_spectrum_options resolved = options != NULL ? *options : pls_spectrum_options_defaults();
+    pls_context *context = kernel->system->device->context;
+    pls_status status = PLS_OK;
+    memset(spectrum, 0, sizeof *spectrum);
+    spectrum->size = kernel->size;
+    PLS_TRY(context, check_finite(kernel));
+    PLS_TRY(context, trace_of(kernel, &spectrum->trace));
+    if (spectrum->trace > 0.0) {
+        PLS_TRY(context, largest(kernel, &resolved, spectrum));
+        PLS_TRY(context, smallest(kernel, &resolved, spectrum));
+    } /* else K = 0, and so are its eigenvalues */
+    if (resolved.full) {
+        PLS_TRY(context, all_eigenvalues(kernel, spectrum));
+    }
+    PLS_TRY(context, pls_kernel_floor(kernel, &resolved, spectrum->lambda_max, &spectrum->floor,
+                                      &spectrum->floor_bound));
+    bracket(spectrum);
+    bool wanted = resolved.refine == PLS_REFINE_ALWAYS ||
+                  (resolved.refine == PLS_REFINE_BELOW_FLOOR && spectrum->below_floor);
+    if (kernel->system->precision == PLS_F32 && wanted) {
+        status = refine(kernel, &resolved, spectrum);
+        if (status == PLS_ERROR_MEMORY) {
+            pls_log(context, PLS_LOG_WARNING, "mu stays in float32: %s", pls_error_text(context));
+            status = PLS_OK;
+        }
+    }
+cleanup:
+    if (status != PLS_OK) {
+        pls_spectrum_destroy(context, spectrum);
+    }
+    return status;
+}

@@ -1,0 +1,154 @@
+/* The monitor; see monitor.h. */
+#include "train/monitor.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+bool pls_monitor_wanted(const pls_train_options *options) {
+    return options->measure_every > 0 || options->measure_budget > 0.0;
+}
+
+static pls_status layout(pls_monitor *monitor) {
+    pls_context *context = monitor->system->device->context;
+    int64_t size = pls_kernel_size(monitor->kernel);
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_arena_take(&monitor->arena, PLS_F64, size, size, &monitor->first));
+    PLS_TRY(context, pls_arena_take(&monitor->arena, PLS_F64, 1, 1, &monitor->scalar));
+cleanup:
+    return status;
+}
+
+pls_status pls_monitor_create(pls_system *system, const pls_train_options *options,
+                              pls_monitor *monitor) {
+    pls_context *context = system->device->context;
+    pls_status status = PLS_OK;
+    memset(monitor, 0, sizeof *monitor);
+    monitor->system = system;
+    monitor->options = options;
+    monitor->lambda_min_infimum = NAN;
+    monitor->arena = pls_arena_measuring(system->device);
+    if (!pls_monitor_wanted(options) && options->step_rule != PLS_STEP_CRITICAL) {
+        return PLS_OK;
+    }
+    PLS_TRY(context, pls_kernel_create(system, &options->kernel, &monitor->kernel));
+    PLS_TRY(context, layout(monitor));
+    PLS_TRY(context, pls_arena_reserve(&monitor->arena, "the kernel at the start"));
+    PLS_TRY(context, layout(monitor));
+cleanup:
+    return status;
+}
+
+void pls_monitor_destroy(pls_monitor *monitor) {
+    if (monitor->system == NULL) {
+        return;
+    }
+    pls_context *context = monitor->system->device->context;
+    pls_spectrum_destroy(context, &monitor->first_spectrum);
+    pls_spectrum_destroy(context, &monitor->latest);
+    pls_arena_destroy(&monitor->arena);
+    pls_kernel_destroy(monitor->kernel);
+    memset(monitor, 0, sizeof *monitor);
+}
+
+bool pls_monitor_due(const pls_monitor *monitor, int64_t step, bool last, double elapsed) {
+    const pls_train_options *options = monitor->options;
+    if (!pls_monitor_wanted(options)) {
+        return false;
+    }
+    if (step == 0 || last) {
+        return true;
+    }
+    if (options->measure_every > 0) {
+        return step % options->measure_every == 0;
+    }
+    return monitor->seconds + monitor->last_cost <=
+           options->measure_budget * (elapsed + monitor->last_cost);
+}
+
+/* ||K_t - K_0||_F / ||K_0||_F; the first kernel becomes K_0. */
+static pls_status kernel_change(pls_monitor *monitor, double *change) {
+    pls_device *device = monitor->system->device;
+    pls_context *context = device->context;
+    pls_view matrix = monitor->kernel->matrix;
+    double squared = 0.0;
+    pls_status status = PLS_OK;
+    *change = 0.0;
+    if (!monitor->has_first) {
+        PLS_TRY(context, pls_copy(device, matrix, monitor->first));
+        PLS_TRY(context, pls_dot(device, matrix, matrix, monitor->scalar));
+        PLS_TRY(context, pls_download(device, monitor->scalar, &squared, 1));
+        monitor->first_norm = sqrt(squared);
+        monitor->has_first = true;
+        goto cleanup;
+    }
+    PLS_TRY(context, pls_squared_distance(device, matrix, monitor->first, monitor->scalar));
+    PLS_TRY(context, pls_download(device, monitor->scalar, &squared, 1));
+    *change = sqrt(squared) / monitor->first_norm;
+cleanup:
+    return status;
+}
+
+/* lambda_min <= rho <= lambda_max, as far as rounding lets one say. */
+static bool identity_holds(const pls_monitor *monitor, const pls_spectrum *spectrum, double rho) {
+    const pls_system *system = monitor->system;
+    if (monitor->options->loss != PLS_LOSS_SQUARE || monitor->options->kernel.trace || isnan(rho)) {
+        return true;
+    }
+    double slack = spectrum->floor + system->kind->rounding_growth(system) *
+                                         pls_dtype_roundoff(system->precision) *
+                                         spectrum->lambda_max;
+    return rho >= spectrum->lambda_min - spectrum->lambda_min_residual - slack &&
+           rho <= spectrum->lambda_max + spectrum->lambda_max_residual + slack;
+}
+
+static pls_status keep_first(pls_monitor *monitor) {
+    pls_context *context = monitor->system->device->context;
+    pls_spectrum again = monitor->latest;
+    again.eigenvalues = NULL;
+    pls_spectrum_destroy(context, &monitor->first_spectrum);
+    if (monitor->latest.eigenvalues == NULL) {
+        monitor->first_spectrum = again;
+        return PLS_OK;
+    }
+    pls_status status =
+        pls_allocate(context, again.size, sizeof(double), "the eigenvalues", &again.eigenvalues);
+    if (status == PLS_OK) {
+        memcpy(again.eigenvalues, monitor->latest.eigenvalues, (size_t)again.size * sizeof(double));
+        monitor->first_spectrum = again;
+    }
+    return status;
+}
+
+pls_status pls_monitor_measure(pls_monitor *monitor, pls_record *record) {
+    pls_context *context = monitor->system->device->context;
+    double start = pls_clock();
+    bool first = !monitor->has_first;
+    pls_spectrum *spectrum = &monitor->latest;
+    double change = 0.0;
+    pls_status status = PLS_OK;
+    pls_spectrum_destroy(context, spectrum);
+    PLS_TRY(context, pls_kernel_compute(monitor->kernel));
+    PLS_TRY(context, pls_kernel_spectrum(monitor->kernel, &monitor->options->spectrum, spectrum));
+    PLS_TRY(context, kernel_change(monitor, &change));
+    if (first) {
+        PLS_TRY(context, keep_first(monitor));
+    }
+    record->measured = true;
+    record->lambda_min = spectrum->lambda_min;
+    record->lambda_min_lower = spectrum->lambda_min_lower;
+    record->lambda_min_upper = spectrum->lambda_min_upper;
+    record->lambda_max = spectrum->lambda_max;
+    record->kernel_change = change;
+    record->kernel_floor = spectrum->floor;
+    record->condition_number = spectrum->condition_number;
+    monitor->lambda_min_infimum = fmin(monitor->lambda_min_infimum, spectrum->lambda_min);
+    monitor->violations += !identity_holds(monitor, spectrum, record->pl_ratio);
+    monitor->measurements++;
+    monitor->last_cost = pls_clock() - start;
+    monitor->seconds += monitor->last_cost;
+cleanup:
+    return status;
+}
