@@ -128,7 +128,7 @@ static pls_status fail_option(cli *program, command which, int result, const cha
 }
 
 /* --set KEY=VALUE, split at the first '='. */
-static pls_status add_set(cli *program, const char *text, options *given, assignment *added) {
+static pls_status add_set(cli *program, const char *text, command_line *given, assignment *added) {
     pls_status status = PLS_OK;
     const char *equals = strchr(text, '=');
     char **copies = &given->copies[2 * (size_t)given->assignment_count];
@@ -143,8 +143,8 @@ cleanup:
     return status;
 }
 
-static pls_status add_key(cli *program, const option_entry *entry, const char *text, options *given,
-                          assignment *added) {
+static pls_status add_key(cli *program, const option_entry *entry, const char *text,
+                          command_line *given, assignment *added) {
     char **copies = &given->copies[2 * (size_t)given->assignment_count];
     pls_status status = cli_format(program, &copies[0], "--%s", entry->name);
     *added = (assignment){copies[0], entry->key, entry->argument != NULL ? text : entry->text};
@@ -152,7 +152,7 @@ static pls_status add_key(cli *program, const option_entry *entry, const char *t
 }
 
 static pls_status take_option(cli *program, const option_entry *entry, const char *text,
-                              options *given) {
+                              command_line *given) {
     pls_status status = PLS_OK;
     const char *name = entry->name;
     if (strcmp(name, "set") == 0 || entry->key != NULL) {
@@ -178,7 +178,7 @@ static pls_status take_option(cli *program, const option_entry *entry, const cha
     return status;
 }
 
-static pls_status take_arguments(cli *program, int argc, char **argv, options *given) {
+static pls_status take_arguments(cli *program, int argc, char **argv, command_line *given) {
     for (int i = optind; i < argc; i++) {
         if (given->help && strcmp(argv[i], "settings") == 0) {
             given->help_settings = true;
@@ -194,12 +194,12 @@ static pls_status take_arguments(cli *program, int argc, char **argv, options *g
     return PLS_OK;
 }
 
-pls_status options_parse(cli *program, command which, int argc, char **argv, options *given) {
+pls_status options_parse(cli *program, command which, int argc, char **argv, command_line *given) {
     struct option list[OPTION_LIMIT];
     pls_status status = PLS_OK;
     int result = 0;
     list_for_getopt(1 << which, list);
-    *given = (options){.command = which};
+    *given = (command_line){.command = which};
     CLI_TRY(cli_allocate(program, argc, sizeof *given->assignments, "the options",
                          &given->assignments));
     CLI_TRY(cli_allocate(program, 2 * (int64_t)argc, sizeof *given->copies, "the options",
@@ -226,16 +226,16 @@ cleanup:
     return status;
 }
 
-void options_release(options *given) {
+void options_release(command_line *given) {
     for (int i = 0; given->copies != NULL && i < 2 * given->assignment_count; i++) {
         free(given->copies[i]);
     }
     free(given->copies);
     free(given->assignments);
-    *given = (options){0};
+    *given = (command_line){0};
 }
 
-pls_status options_apply(cli *program, const options *given, settings *all) {
+pls_status options_apply(cli *program, const command_line *given, settings *all) {
     pls_status status = PLS_OK;
     for (int i = 0; i < given->assignment_count; i++) {
         const assignment *one = &given->assignments[i];

@@ -10,7 +10,7 @@ typedef struct assignment {
     const char *key, *text;
 } assignment;
 
-typedef struct options {
+typedef struct command_line {
     command command;
     const char *argument; /* CONFIG or DIR, NULL if none */
     const char *out, *resume;
@@ -19,15 +19,15 @@ typedef struct options {
     assignment *assignments;
     int assignment_count;
     char **copies; /* texts that assignments point into */
-} options;
+} command_line;
 
 /* Errors: PLS_ERROR_CONFIG (unknown option with the nearest one, missing argument). *given must be
  * fresh; free by options_release(). */
-pls_status options_parse(cli *program, command which, int argc, char **argv, options *given);
-void options_release(options *given);
+pls_status options_parse(cli *program, command which, int argc, char **argv, command_line *given);
+void options_release(command_line *given);
 
 /* Applies the assignments in the order of the command line. */
-pls_status options_apply(cli *program, const options *given, settings *all);
+pls_status options_apply(cli *program, const command_line *given, settings *all);
 
 /* The help of a command: examples, options, exit status. */
 void options_help(command which, FILE *stream);

@@ -25,7 +25,7 @@ cleanup:
     return status;
 }
 
-pls_status run_settings(cli *program, const options *given, settings *all) {
+pls_status run_settings(cli *program, const command_line *given, settings *all) {
     pls_status status = PLS_OK;
     char *path = NULL;
     CLI_TRY(settings_defaults(program, given->command, all));
@@ -73,7 +73,7 @@ cleanup:
     return status;
 }
 
-pls_status run_folder(cli *program, const options *given, const settings *all, char **folder) {
+pls_status run_folder(cli *program, const command_line *given, const settings *all, char **folder) {
     pls_status status = PLS_OK;
     if (given->resume != NULL) {
         CLI_TRY(cli_format(program, folder, "%s", given->resume));

@@ -6,10 +6,10 @@
 #include "cli/options.h"
 
 /* Settings from defaults, CONFIG (or the config.yaml of the run to resume) and options. */
-pls_status run_settings(cli *program, const options *given, settings *all);
+pls_status run_settings(cli *program, const command_line *given, settings *all);
 
 /* The folder for results, with config.yaml in it. *folder is to be freed by free(). */
-pls_status run_folder(cli *program, const options *given, const settings *all, char **folder);
+pls_status run_folder(cli *program, const command_line *given, const settings *all, char **folder);
 
 /* Writes an array as folder/name. */
 pls_status run_write_array(cli *program, const char *folder, const char *name, const double *values,

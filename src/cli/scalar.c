@@ -94,6 +94,10 @@ bool scalar_share(const char *text, double *out) {
 }
 
 void scalar_write_number(double number, char text[32]) {
+    if (number == floor(number) && fabs(number) < 1e15) {
+        snprintf(text, 32, "%.0f", number);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, 32, "%.*g", digits, number);
         if (strtod(text, NULL) == number) {

@@ -26,7 +26,7 @@ static const char *place_of(const giver *from, const value *given, char place[PL
     if (from->file != NULL) {
         snprintf(place, PLACE_SIZE, "%s:%d:%d", from->file, given->line, given->column);
     } else {
-        snprintf(place, PLACE_SIZE, "%s", from->spelled);
+        snprintf(place, PLACE_SIZE, "%s", from->spelled != NULL ? from->spelled : "");
     }
     return place;
 }
@@ -492,8 +492,12 @@ pls_status settings_read(cli *program, settings *all, const char *path) {
     char *folder = NULL;
     value root = {0};
     CLI_TRY(folder_of(program, path, &folder));
-    giver from = {
-        .program = program, .all = all, .origin = ORIGIN_FILE, .file = path, .folder = folder};
+    giver from = {.program = program,
+                  .all = all,
+                  .origin = ORIGIN_FILE,
+                  .file = path,
+                  .spelled = path,
+                  .folder = folder};
     CLI_TRY(yaml_read_file(program, path, &root));
     if (root.kind != VALUE_MAP) {
         status = cli_fail(program, PLS_ERROR_CONFIG,

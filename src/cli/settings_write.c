@@ -128,7 +128,8 @@ void settings_write(const settings *all, const char *version, FILE *stream) {
             fprintf(stream, "%.*s:\n", length - 1, entry->key);
         }
         if ((entry->flags & SETTING_UNWRITTEN) == 0) {
-            fprintf(stream, "%s%s: ", length > 0 ? "  " : "", entry->key + length);
+            const char *gap = entry->type == SETTING_LAYERS ? "" : " ";
+            fprintf(stream, "%s%s:%s", length > 0 ? "  " : "", entry->key + length, gap);
             write_value(entry, all, stream);
             fputc('\n', stream);
         }

@@ -32,24 +32,24 @@ void summary_destroy(summary *made) {
     *made = (summary){0};
 }
 
-static void set(summary *made, const char *key, json_t *value) {
-    if (json_object_set_new(made->object, key, value) != 0) {
+static void set(summary *made, const char *key, json_t *item) {
+    if (json_object_set_new(made->object, key, item) != 0) {
         made->incomplete = true;
     }
 }
 
 /* File names may be no UTF-8, which JSON has to be. */
 static json_t *any_text(const char *text) {
-    json_t *value = json_string(text);
+    json_t *item = json_string(text);
     char plain[1024];
-    if (value == NULL) {
+    if (item == NULL) {
         snprintf(plain, sizeof plain, "%s", text);
         for (char *c = plain; *c != '\0'; c++) {
             *c = (unsigned char)*c < 0x80 ? *c : '?';
         }
-        value = json_string(plain);
+        item = json_string(plain);
     }
-    return value;
+    return item;
 }
 
 void summary_text(summary *made, const char *key, const char *text) {
@@ -141,8 +141,8 @@ void summary_spectrum(summary *made, double lambda_min, double lower, double upp
     }
 }
 
-pls_status summary_print(cli *program, const json_t *value) {
-    if (json_dumpf(value, stdout, FORMAT) != 0 || putchar('\n') == EOF) {
+pls_status summary_print(cli *program, const json_t *item) {
+    if (json_dumpf(item, stdout, FORMAT) != 0 || putchar('\n') == EOF) {
         return cli_fail(program, PLS_ERROR_FILE, "the result cannot be printed: %s",
                         strerror(errno));
     }
@@ -151,7 +151,7 @@ pls_status summary_print(cli *program, const json_t *value) {
 
 pls_status summary_write(summary *made, const char *folder) {
     pls_status status = PLS_OK;
-    char *path = NULL, *text = NULL;
+    char *path = NULL, *text = NULL, *line = NULL;
     set(made, "seconds", json_incref(made->seconds));
     set(made, "notes", json_incref(made->notes));
     text = json_dumps(made->object, FORMAT);
@@ -160,12 +160,14 @@ pls_status summary_write(summary *made, const char *folder) {
         goto cleanup;
     }
     CLI_TRY(file_path(made->program, folder, "summary.json", &path));
-    CLI_TRY(file_replace(made->program, path, text, (int64_t)strlen(text)));
+    CLI_TRY(cli_format(made->program, &line, "%s\n", text));
+    CLI_TRY(file_replace(made->program, path, line, (int64_t)strlen(line)));
     if (made->program->json) {
         CLI_TRY(summary_print(made->program, made->object));
     }
 cleanup:
     free(path);
+    free(line);
     free(text);
     return status;
 }

@@ -39,6 +39,6 @@ json_t *summary_versions(void);
 pls_status summary_write(summary *made, const char *folder);
 
 /* Prints a JSON value on stdout. */
-pls_status summary_print(cli *program, const json_t *value);
+pls_status summary_print(cli *program, const json_t *item);
 
 #endif
