@@ -193,12 +193,13 @@ static void check_untouched(trial *t, operand *o) {
 
 static void check_results(trial *t, operand *o) {
     double roundoff = pls_dtype_roundoff(o->view.dtype);
+    double smallest = o->view.dtype == PLS_F32 ? 0x1p-126 : 0x1p-1022; /* results may underflow */
     for (int64_t e = 0; e < o->size; e++) {
         if (o->keep[e]) {
             continue;
         }
         double error = fabs(o->after[e] - o->expected[e]);
-        double residual = error == 0.0 ? 0.0 : error / (roundoff * o->scale[e]);
+        double residual = error == 0.0 ? 0.0 : error / (roundoff * (o->scale[e] + smallest));
         if (o->after[e] == o->expected[e] || (isnan(o->after[e]) && isnan(o->expected[e]))) {
             residual = 0.0;
         }
