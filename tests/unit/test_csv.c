@@ -21,16 +21,10 @@ static pls_status read_text(pls_context *context, const char *text, pls_csv_tabl
 }
 
 Test(csv, tables_are_read) {
-    static const char *const texts[] = {"1,2.5\n-3e2,+.5\n",
-                                        "1,2.5\r\n-3e2,+.5\r\n",
-                                        "1,2.5\r-3e2,+.5",
-                                        "a,b\n1,2.5\n-3e2,+.5",
-                                        "\xef\xbb\xbf"
-                                        "1,2.5\n-300,0.5",
-                                        " 1 , 2.5 \n\n\n-300,\t.5\n\n",
-                                        "\"1\",\"2.5\"\n-300,.5",
-                                        "\"a\nb\",c\n1,2.5\n-300,.5\n",
-                                        "\n\n,\n1,2.5\n-300,.5\n"};
+    static const char *const texts[] = {
+        "1,2.5\n-3e2,+.5\n",      "1,2.5\r\n-3e2,+.5\r\n",        "1,2.5\r-3e2,+.5",
+        "a,b\n1,2.5\n-3e2,+.5",   "\357\273\2771,2.5\n-300,0.5",  " 1 , 2.5 \n\n\n-300,\t.5\n\n",
+        "\"1\",\"2.5\"\n-300,.5", "\"a\nb\",c\n1,2.5\n-300,.5\n", "\n\n,\n1,2.5\n-300,.5\n"};
     pls_context *context = support_context(NULL);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         pls_csv_table table;

@@ -180,7 +180,7 @@ Test(dataset, classes_choose_samples_and_columns) {
                 cr_assert_eq(dataset.inputs[i * 64 + 20], pls_digits_images[16 + row * 64 + 20]);
                 const double *target = dataset.targets + i * dataset.outputs;
                 if (coding == PLS_TARGETS_REGRESSION) {
-                    cr_assert_eq(target[0], classes[column]);
+                    cr_assert_eq(target[0], (double)classes[column]);
                 } else if (single) {
                     cr_assert_eq(target[0], column == 0 ? -1 : 1);
                 } else {
