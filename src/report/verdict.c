@@ -19,7 +19,7 @@ static void append_mu(pls_text *text, const pls_report_facts *facts) {
     }
     int digits = (int)fmin(fmax(ceil(log10(facts->mu / half)) + 1.0, 4.0), 12.0);
     pls_text_append(text, pls_number(facts->mu, digits, PLS_ROUND_NEAREST, number));
-    pls_text_format(text, " ± %s", pls_number(half, 2, PLS_ROUND_UP, number));
+    pls_text_format(text, "&nbsp;±&nbsp;%s", pls_number(half, 2, PLS_ROUND_UP, number));
 }
 
 static void append_steps(pls_text *text, double steps, const char *word) {

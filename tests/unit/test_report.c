@@ -226,8 +226,9 @@ Test(report, kernel) {
     put_spectrum("eigenvalues.npy", 40, 3.31);
     char *page = page_of_report();
     expect_self_contained(page);
-    expect(page, "μ = 3.310123 ± 5.6×10⁻⁶ with condition number 245.4, and the PL ratio lies "
-                 "between");
+    expect(page,
+           "μ = 3.310123&nbsp;±&nbsp;5.6×10⁻⁶ with condition number 245.4, and the PL ratio lies "
+           "between");
     expect(page, "in [3.3101201, 3.310129]");
     expect(page, "figure-spectrum");
     expect_not(page, "figure-loss");
