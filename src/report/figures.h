@@ -1,0 +1,57 @@
+/* The figures of a report: what each shows, its data, its gnuplot script and its caption. */
+#ifndef PLSTAR_REPORT_FIGURES_H
+#define PLSTAR_REPORT_FIGURES_H
+
+#include "report/facts.h"
+#include "report/text.h"
+
+enum { PLS_FIGURE_COUNT = 6, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
+
+typedef struct pls_figure_column {
+    const char *name;    /* in the data file */
+    const char *heading; /* in the page, HTML; NULL = not shown there */
+    bool is_count;       /* a step or an index */
+    bool is_eigenvalue;  /* shown as below the floor where it is */
+} pls_figure_column;
+
+/* A table of numbers: one block of the data file. */
+typedef struct pls_figure_block {
+    const char *title;      /* "end of the run", NULL if there is only one block */
+    int64_t rows, all_rows; /* all_rows > rows where rows were thinned for drawing */
+    int columns;
+    pls_figure_column column[PLS_FIGURE_COLUMNS];
+    double *values;   /* rows x columns */
+    int floor_column; /* floor of the eigenvalues in the same row; -1 if there is none */
+} pls_figure_block;
+
+typedef struct pls_figure {
+    const char *name;  /* of its files */
+    const char *title; /* plain text */
+    int blocks;
+    pls_figure_block block[PLS_FIGURE_BLOCKS];
+    pls_text script;  /* of gnuplot */
+    pls_text caption; /* HTML */
+    pls_text drawing; /* inline SVG; empty if it could not be drawn */
+} pls_figure;
+
+typedef struct pls_figures {
+    int count;
+    pls_figure figure[PLS_FIGURE_COUNT];
+} pls_figures;
+
+/* The names of all figures that there can be. */
+extern const char *const pls_figure_names[PLS_FIGURE_COUNT];
+
+/* Composes the figures that have something to show; nothing is written or drawn yet.
+ * *figures must be zeroed and is to be released also after an error. */
+pls_status pls_figures_compose(pls_context *context, const pls_report_run *run,
+                               const pls_report_facts *facts, pls_figures *figures);
+void pls_figures_release(pls_context *context, pls_figures *figures);
+
+/* The content of a figure's data file. */
+void pls_figure_write_data(pls_text *text, const pls_figure *figure);
+
+/* An eigenvalue in HTML: a number, or that it lies below its floor. */
+void pls_text_eigenvalue(pls_text *text, double value, double floor_value);
+
+#endif
