@@ -6,6 +6,7 @@
 #include "plstar/dataset.h"
 #include "plstar/device.h"
 #include "plstar/model.h"
+#include "plstar/report.h"
 #include "plstar/status.h"
 #include "plstar/system.h"
 #include "plstar/tangent.h"
