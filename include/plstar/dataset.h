@@ -97,6 +97,10 @@ pls_status pls_dataset_from_arrays(pls_context *context, int64_t samples, int64_
                                    int64_t outputs, const double *inputs, const double *targets,
                                    pls_dataset *dataset);
 
+/* *have = whether a safetensors file holds tensors `inputs` and `targets`, so that
+ * "safetensors:FILE" is a source. Errors: PLS_ERROR_FILE, PLS_ERROR_DATA (malformed). */
+pls_status pls_tensors_have_data(pls_context *context, const char *path, bool *have);
+
 /* Frees what the data set owns and zeroes it. */
 void pls_dataset_destroy(pls_context *context, pls_dataset *dataset);
 

@@ -2,6 +2,7 @@
 #ifndef PLSTAR_PLSTAR_H
 #define PLSTAR_PLSTAR_H
 
+#include "plstar/arrays.h"
 #include "plstar/context.h"
 #include "plstar/dataset.h"
 #include "plstar/device.h"

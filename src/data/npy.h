@@ -1,8 +1,10 @@
-/* NumPy's .npy files (format versions 1.0, 2.0, 3.0; C order). */
+/* NumPy's .npy files (format versions 1.0, 2.0, 3.0; C order): reading. Writing is public
+ * (plstar/arrays.h). */
 #ifndef PLSTAR_DATA_NPY_H
 #define PLSTAR_DATA_NPY_H
 
 #include "base/error.h"
+#include "plstar/arrays.h"
 
 #include <stdint.h>
 
@@ -20,17 +22,5 @@ typedef struct pls_npy_array {
 /* Reads an array of little- or big-endian f4, f8, i1..i8, u1..u8 or b1 as float64. Fortran order
  * is refused with a sentence. Errors: PLS_ERROR_FILE, PLS_ERROR_DATA, PLS_ERROR_MEMORY. */
 pls_status pls_npy_read(pls_context *context, const char *path, pls_npy_array *array);
-
-/* Writes a float64 array, atomically. */
-pls_status pls_npy_write(pls_context *context, const char *path, const double *values, int rank,
-                         const int64_t *shape);
-
-/* The same in pieces, for arrays larger than memory: header now, values by appending. */
-typedef struct pls_npy_writer pls_npy_writer;
-pls_status pls_npy_create(pls_context *context, const char *path, int rank, const int64_t *shape,
-                          pls_npy_writer **writer);
-pls_status pls_npy_append(pls_npy_writer *writer, const double *values, int64_t count);
-pls_status pls_npy_commit(pls_npy_writer *writer);
-void pls_npy_discard(pls_npy_writer *writer);
 
 #endif

@@ -1,0 +1,27 @@
+/* What a run works on: data, device, network and weights, made from the settings. */
+#ifndef PLSTAR_CLI_EXPERIMENT_H
+#define PLSTAR_CLI_EXPERIMENT_H
+
+#include "cli/settings.h"
+
+enum { MODEL_TEXT_SIZE = 256 };
+
+typedef struct experiment {
+    pls_device *device;
+    pls_dataset data;
+    pls_model model; /* its layers are those of the settings */
+    pls_system *system;
+    char model_text[MODEL_TEXT_SIZE];
+    double seconds_data, seconds_network; /* reading; making and initialising */
+} experiment;
+
+/* Builds all of it and stands at the initial weights. Settings that depend on the data (source,
+ * samples, input, widths) are resolved in place. *built must be fresh; destroy it even on error. */
+pls_status experiment_create(cli *program, settings *all, experiment *built);
+void experiment_destroy(cli *program, experiment *built);
+
+/* Options of the library, from settings. */
+pls_kernel_options experiment_kernel_options(const settings *all);
+pls_spectrum_options experiment_spectrum_options(const settings *all);
+
+#endif

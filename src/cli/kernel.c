@@ -1,0 +1,207 @@
+/* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
+#include "cli/commands.h"
+#include "cli/run.h"
+#include "cli/summary.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Bytes of Jacobian rows that are held at a time. */
+static const double JACOBIAN_PIECE = 64e6;
+
+typedef struct kernel_run {
+    cli *program;
+    settings settings;
+    experiment experiment;
+    summary summary;
+    char *folder;
+    pls_point point;
+    pls_kernel *kernel;
+    pls_spectrum spectrum;
+} kernel_run;
+
+/* F, loss and gradient; outputs.npy and, where asked for, gradient.npy. */
+static pls_status measure_point(kernel_run *run) {
+    pls_system *system = run->experiment.system;
+    int64_t shape[2] = {pls_system_samples(system), pls_system_outputs(system)};
+    int64_t parameters = pls_system_parameters(system);
+    double *outputs = NULL, *gradient = NULL;
+    pls_status status = PLS_OK;
+    double start = cli_seconds();
+    CLI_TRY(cli_allocate(run->program, pls_system_equations(system), sizeof *outputs, "the outputs",
+                         &outputs));
+    if (run->settings.output.gradient) {
+        CLI_TRY(
+            cli_allocate(run->program, parameters, sizeof *gradient, "the gradient", &gradient));
+    }
+    CLI_TRY(pls_system_measure(system, (pls_loss)run->settings.train.loss, &run->point, outputs,
+                               gradient));
+    summary_seconds(&run->summary, "gradient", cli_seconds() - start);
+    CLI_TRY(run_write_array(run->program, run->folder, "outputs.npy", outputs, 2, shape));
+    if (gradient != NULL) {
+        CLI_TRY(
+            run_write_array(run->program, run->folder, "gradient.npy", gradient, 1, &parameters));
+    }
+cleanup:
+    free(gradient);
+    free(outputs);
+    return status;
+}
+
+static pls_status write_kernel(kernel_run *run) {
+    int64_t size = pls_kernel_size(run->kernel);
+    int64_t shape[2] = {size, size};
+    double *matrix = NULL; /* size x size */
+    pls_status status = PLS_OK;
+    CLI_TRY(cli_allocate(run->program, size, (size_t)size * sizeof *matrix,
+                         "a copy of the kernel (output.kernel: false does without)", &matrix));
+    CLI_TRY(pls_kernel_download(run->kernel, matrix));
+    CLI_TRY(run_write_array(run->program, run->folder, "kernel.npy", matrix, 2, shape));
+cleanup:
+    free(matrix);
+    return status;
+}
+
+static pls_status measure_kernel(kernel_run *run) {
+    pls_kernel_options kernel = experiment_kernel_options(&run->settings);
+    pls_spectrum_options spectrum = experiment_spectrum_options(&run->settings);
+    pls_status status = PLS_OK;
+    double start = cli_seconds();
+    CLI_TRY(pls_kernel_create(run->experiment.system, &kernel, &run->kernel));
+    CLI_TRY(pls_kernel_compute(run->kernel));
+    summary_seconds(&run->summary, "kernel", cli_seconds() - start);
+    if (run->settings.output.kernel) {
+        CLI_TRY(write_kernel(run));
+    }
+    start = cli_seconds();
+    CLI_TRY(pls_kernel_spectrum(run->kernel, &spectrum, &run->spectrum));
+    summary_seconds(&run->summary, "spectrum", cli_seconds() - start);
+    if (run->spectrum.eigenvalues != NULL) {
+        CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy",
+                                run->spectrum.eigenvalues, 1, &run->spectrum.size));
+    }
+cleanup:
+    return status;
+}
+
+/* Rows of J, a few samples at a time: N x P numbers may be more than the memory holds. */
+static pls_status write_jacobian(kernel_run *run) {
+    pls_system *system = run->experiment.system;
+    int64_t samples = pls_system_samples(system), outputs = pls_system_outputs(system);
+    int64_t shape[2] = {pls_system_equations(system), pls_system_parameters(system)};
+    double row_bytes = 8.0 * (double)outputs * (double)shape[1];
+    int64_t piece = row_bytes < JACOBIAN_PIECE ? (int64_t)(JACOBIAN_PIECE / row_bytes) : 1;
+    double *rows = NULL; /* piece k x P */
+    char *path = NULL;
+    pls_npy_writer *writer = NULL;
+    pls_status status = PLS_OK;
+    double start = cli_seconds();
+    piece = piece < samples ? piece : samples;
+    CLI_TRY(cli_allocate(run->program, piece * outputs, (size_t)shape[1] * sizeof *rows,
+                         "rows of the Jacobian", &rows));
+    CLI_TRY(cli_format(run->program, &path, "%s/jacobian.npy", run->folder));
+    CLI_TRY(pls_npy_create(run->program->context, path, 2, shape, &writer));
+    for (int64_t first = 0; first < samples; first += piece) {
+        int64_t count = samples - first < piece ? samples - first : piece;
+        CLI_TRY(pls_system_jacobian(system, first, count, rows));
+        CLI_TRY(pls_npy_append(writer, rows, count * outputs * shape[1]));
+    }
+    status = pls_npy_commit(writer);
+    writer = NULL;
+    summary_seconds(&run->summary, "jacobian", cli_seconds() - start);
+cleanup:
+    pls_npy_discard(writer);
+    free(path);
+    free(rows);
+    return status;
+}
+
+static void summarize(kernel_run *run) {
+    summary *made = &run->summary;
+    const pls_point *point = &run->point;
+    const pls_spectrum *spectrum = &run->spectrum;
+    summary_describe(made, &run->settings, &run->experiment);
+    summary_number(made, "loss", point->loss, "the outputs are not finite");
+    summary_number(made, "gradient_norm", point->gradient_norm, "the outputs are not finite");
+    summary_number(made, "pl_ratio", point->pl_ratio,
+                   point->loss == 0.0 ? "the loss is 0" : "the infimum of the loss is not 0");
+    summary_spectrum(made, spectrum->lambda_min, spectrum->lambda_min_lower,
+                     spectrum->lambda_min_upper, spectrum->lambda_max, spectrum->condition_number,
+                     spectrum->floor, "it was not measured");
+    summary_number(made, "kernel_floor_bound", spectrum->floor_bound, "there is none");
+    summary_number(made, "kernel_trace", spectrum->trace, "the kernel is not finite");
+    if (spectrum->refined) {
+        summary_note(made, "the spectrum was measured on a float64 copy of the network");
+    }
+    if (spectrum->shift != 0.0) {
+        summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
+                     spectrum->shift);
+    }
+}
+
+/* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */
+static void print_ratio(const kernel_run *run) {
+    const pls_spectrum *spectrum = &run->spectrum;
+    double ratio = run->point.pl_ratio;
+    bool applies = run->settings.train.loss == PLS_LOSS_SQUARE && !run->settings.monitor.trace;
+    if (isnan(ratio)) {
+        printf("PL ratio    not defined at this point\n");
+        return;
+    }
+    bool inside = ratio >= spectrum->lambda_min - spectrum->lambda_min_residual - spectrum->floor &&
+                  ratio <= spectrum->lambda_max + spectrum->lambda_max_residual + spectrum->floor;
+    printf("PL ratio    %.6g%s\n", ratio,
+           !applies ? ""
+           : inside ? ", between the extreme eigenvalues as it must be"
+                    : ", OUTSIDE the extreme eigenvalues, which cannot be");
+}
+
+static void print_summary(const kernel_run *run, double seconds, const char *report) {
+    const pls_spectrum *spectrum = &run->spectrum;
+    run_print_head(&run->experiment);
+    printf("loss        %.6g, gradient norm %.6g\n", run->point.loss, run->point.gradient_norm);
+    run_print_mu(spectrum->lambda_min, spectrum->lambda_min_lower, spectrum->lambda_min_upper,
+                 spectrum->floor);
+    printf("lambda_max  %.6g", spectrum->lambda_max);
+    if (isfinite(spectrum->condition_number)) {
+        printf(", condition number %.6g", spectrum->condition_number);
+    }
+    putchar('\n');
+    print_ratio(run);
+    printf("time        %.3g s\n", seconds);
+    printf("folder      %s\n", run->folder);
+    if (report != NULL) {
+        printf("report      %s\n", report);
+    }
+}
+
+pls_status command_kernel(cli *program, const command_line *given) {
+    kernel_run run = {.program = program};
+    pls_status status = PLS_OK;
+    char *report = NULL;
+    double start = cli_seconds();
+    CLI_TRY(run_settings(program, given, &run.settings));
+    CLI_TRY(summary_create(program, &run.summary));
+    CLI_TRY(experiment_create(program, &run.settings, &run.experiment));
+    CLI_TRY(run_folder(program, given, &run.settings, &run.folder));
+    CLI_TRY(measure_point(&run));
+    CLI_TRY(measure_kernel(&run));
+    if (run.settings.output.jacobian) {
+        CLI_TRY(write_jacobian(&run));
+    }
+    summarize(&run);
+    CLI_TRY(summary_write(&run.summary, run.folder));
+    run_report(program, &run.settings, run.folder, &report);
+    if (!program->quiet && !program->json) {
+        print_summary(&run, cli_seconds() - start, report);
+    }
+cleanup:
+    free(report);
+    pls_spectrum_destroy(program->context, &run.spectrum);
+    pls_kernel_destroy(run.kernel);
+    experiment_destroy(program, &run.experiment);
+    summary_destroy(&run.summary);
+    settings_release(&run.settings);
+    free(run.folder);
+    return status;
+}

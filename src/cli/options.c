@@ -1,0 +1,313 @@
+/* Options: one table for parsing and for the help. */
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRAIN = 1 << COMMAND_TRAIN,
+    KERNEL = 1 << COMMAND_KERNEL,
+    REPORT = 1 << COMMAND_REPORT,
+    INFO = 1 << COMMAND_INFO,
+    RUNS = TRAIN | KERNEL,
+    ALL = RUNS | REPORT | INFO
+};
+
+enum { LONG_OPTION = 256, OPTION_LIMIT = 40 };
+
+typedef struct option_entry {
+    const char *name;
+    char letter;
+    const char *argument; /* as shown in the help; NULL if it takes none */
+    int commands;
+    const char *key;  /* the setting that it sets */
+    const char *text; /* to this, where it takes no argument */
+    const char *group, *help;
+} option_entry;
+
+/* Options of a group stand together. */
+static const option_entry table[] = {
+    {"step-size", 0, "X", TRAIN, "train.step_size", NULL, "Training",
+     "a number; critical:C = C times 2/lambda_max(K_0); theorem"},
+    {"steps", 0, "N", TRAIN, "train.steps", NULL, "Training", "where training ends"},
+    {"optimizer", 0, "NAME", TRAIN, "train.optimizer", NULL, "Training", "gd or sgd"},
+    {"batch", 0, "S", TRAIN, "train.batch", NULL, "Training", "sgd: samples a step"},
+    {"resume", 0, "DIR", TRAIN, NULL, NULL, "Training",
+     "go on with an interrupted run, or with --steps N a finished one"},
+    {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
+     "extremes, or full: all eigenvalues"},
+    {"method", 0, "NAME", RUNS, "monitor.method", NULL, "Tangent kernel",
+     "structured (layer by layer) or explicit (Jacobian rows)"},
+    {"trace", 0, NULL, RUNS, "monitor.trace", "true", "Tangent kernel",
+     "the n x n kernel summed over outputs"},
+    {"gradient", 0, NULL, KERNEL, "output.gradient", "true", "Tangent kernel",
+     "write gradient.npy"},
+    {"jacobian", 0, NULL, KERNEL, "output.jacobian", "true", "Tangent kernel",
+     "write jacobian.npy"},
+    {"set", 0, "KEY=VALUE", RUNS, NULL, NULL, "Settings and weights",
+     "any setting, as in the file; repeatable, the last one wins"},
+    {"tensors", 0, "FILE", RUNS, "model.tensors", NULL, "Settings and weights",
+     "weights (and inputs, targets) from a safetensors file"},
+    {"tensor-order", 0, NULL, RUNS, "model.tensor_order", "true", "Settings and weights",
+     "take its tensors in order of appearance, whatever their names"},
+    {"precision", 0, "TYPE", RUNS, "precision", NULL, "Settings and weights", "f32 or f64"},
+    {"seed", 0, "N", RUNS, "seed", NULL, "Settings and weights",
+     "of weights, batches, data and start vectors"},
+    {"out", 'o', "DIR", RUNS, NULL, NULL, "Output",
+     "folder for results; default runs/COMMAND-N, the first N that is free"},
+    {"overwrite", 0, NULL, RUNS, NULL, NULL, "Output", "replace a run that is there"},
+    {"json", 0, NULL, ALL, NULL, NULL, "Output", "print the result as JSON, and nothing else"},
+    {"quiet", 'q', NULL, ALL, NULL, NULL, "Output", "print errors only"},
+    {"device", 0, "NAME", RUNS | INFO, "device", NULL, "Machine", "auto, cpu, cuda or cuda:N"},
+    {"threads", 0, "N", RUNS | INFO, "threads", NULL, "Machine",
+     "of the CPU; results do not depend on it"},
+    {"help", 'h', NULL, ALL, NULL, NULL, "Help", "this text; `--help settings` lists all settings"},
+    {"version", 0, NULL, ALL, NULL, NULL, "Help", "the version"},
+};
+
+enum { COUNT = sizeof table / sizeof *table };
+_Static_assert((int)COUNT < (int)OPTION_LIMIT, "the list for getopt_long has room");
+
+/* ---- parsing ------------------------------------------------------------------------------- */
+
+static void list_for_getopt(int commands, struct option list[OPTION_LIMIT]) {
+    int used = 0;
+    for (int i = 0; i < COUNT; i++) {
+        if ((table[i].commands & commands) != 0) {
+            int takes = table[i].argument != NULL ? required_argument : no_argument;
+            list[used++] = (struct option){table[i].name, takes, NULL, LONG_OPTION + i};
+        }
+    }
+    list[used] = (struct option){0};
+}
+
+static const option_entry *entry_of(int code) {
+    for (int i = 0; i < COUNT; i++) {
+        if (code == LONG_OPTION + i || (table[i].letter != 0 && code == table[i].letter)) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* `written` is the word on the command line, "--stepz=3". */
+static pls_status fail_unknown(cli *program, command which, const char *written) {
+    char name[80];
+    const char *nearest = "help";
+    int least = 1000;
+    const char *start = written + strspn(written, "-");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "="), start);
+    for (int i = 0; i < COUNT; i++) {
+        bool here = (table[i].commands & (1 << which)) != 0;
+        int distance = cli_edit_distance(name, table[i].name);
+        if (!here && distance == 0) {
+            return cli_fail(program, PLS_ERROR_CONFIG, "plstar %s has no option --%s",
+                            cli_command_name(which), name);
+        }
+        if (here && distance < least) {
+            least = distance;
+            nearest = table[i].name;
+        }
+    }
+    return cli_fail(program, PLS_ERROR_CONFIG,
+                    "%s is not an option; the nearest is --%s (`plstar %s --help` lists all)",
+                    written, nearest, cli_command_name(which));
+}
+
+static pls_status fail_option(cli *program, command which, int result, const char *written) {
+    const option_entry *entry = entry_of(optopt);
+    if (result == ':' && entry != NULL) {
+        return cli_fail(program, PLS_ERROR_CONFIG, "--%s needs a value: --%s %s", entry->name,
+                        entry->name, entry->argument);
+    }
+    if (entry != NULL && entry->argument == NULL && strchr(written, '=') != NULL) {
+        return cli_fail(program, PLS_ERROR_CONFIG, "--%s takes no value", entry->name);
+    }
+    return fail_unknown(program, which, written);
+}
+
+/* --set KEY=VALUE, split at the first '='. */
+static pls_status add_set(cli *program, const char *text, command_line *given, assignment *added) {
+    pls_status status = PLS_OK;
+    const char *equals = strchr(text, '=');
+    char **copies = &given->copies[2 * (size_t)given->assignment_count];
+    if (equals == NULL || equals == text) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "--set %s: KEY=VALUE was expected, such as --set train.steps=100", text);
+    }
+    CLI_TRY(cli_format(program, &copies[0], "%.*s", (int)(equals - text), text));
+    CLI_TRY(cli_format(program, &copies[1], "--set %s", copies[0]));
+    *added = (assignment){copies[1], copies[0], equals + 1};
+cleanup:
+    return status;
+}
+
+static pls_status add_key(cli *program, const option_entry *entry, const char *text,
+                          command_line *given, assignment *added) {
+    char **copies = &given->copies[2 * (size_t)given->assignment_count];
+    pls_status status = cli_format(program, &copies[0], "--%s", entry->name);
+    *added = (assignment){copies[0], entry->key, entry->argument != NULL ? text : entry->text};
+    return status;
+}
+
+static pls_status take_option(cli *program, const option_entry *entry, const char *text,
+                              command_line *given) {
+    pls_status status = PLS_OK;
+    const char *name = entry->name;
+    if (strcmp(name, "set") == 0 || entry->key != NULL) {
+        assignment *added = &given->assignments[given->assignment_count];
+        status = entry->key != NULL ? add_key(program, entry, text, given, added)
+                                    : add_set(program, text, given, added);
+        given->assignment_count++;
+    } else if (strcmp(name, "out") == 0) {
+        given->out = text;
+    } else if (strcmp(name, "resume") == 0) {
+        given->resume = text;
+    } else if (strcmp(name, "overwrite") == 0) {
+        given->overwrite = true;
+    } else if (strcmp(name, "json") == 0) {
+        given->json = true;
+    } else if (strcmp(name, "quiet") == 0) {
+        given->quiet = true;
+    } else if (strcmp(name, "help") == 0) {
+        given->help = true;
+    } else {
+        given->version = true;
+    }
+    return status;
+}
+
+static pls_status take_arguments(cli *program, int argc, char **argv, command_line *given) {
+    for (int i = optind; i < argc; i++) {
+        if (given->help && strcmp(argv[i], "settings") == 0) {
+            given->help_settings = true;
+        } else if (given->argument != NULL || given->command == COMMAND_INFO) {
+            return cli_fail(program, PLS_ERROR_CONFIG, "%s: one argument too many", argv[i]);
+        } else {
+            given->argument = argv[i];
+        }
+    }
+    if (given->out != NULL && given->out[0] == '\0') {
+        return cli_fail(program, PLS_ERROR_CONFIG, "--out needs the name of a folder");
+    }
+    return PLS_OK;
+}
+
+pls_status options_parse(cli *program, command which, int argc, char **argv, command_line *given) {
+    struct option list[OPTION_LIMIT];
+    pls_status status = PLS_OK;
+    int result = 0;
+    list_for_getopt(1 << which, list);
+    *given = (command_line){.command = which};
+    CLI_TRY(cli_allocate(program, argc, sizeof *given->assignments, "the options",
+                         &given->assignments));
+    CLI_TRY(cli_allocate(program, 2 * (int64_t)argc, sizeof *given->copies, "the options",
+                         &given->copies));
+    opterr = 0;
+    for (;;) {
+        int at = optind;
+        result = getopt_long(argc, argv,
+                             which == COMMAND_INFO || which == COMMAND_REPORT ? ":qh" : ":o:qh",
+                             list, NULL);
+        if (result == -1) {
+            break;
+        }
+        const option_entry *entry = result == ':' || result == '?' ? NULL : entry_of(result);
+        if (entry == NULL) {
+            /* getopt moves arguments behind the options: the last word it took is the culprit. */
+            status = fail_option(program, which, result, argv[optind > at ? optind - 1 : at]);
+            goto cleanup;
+        }
+        CLI_TRY(take_option(program, entry, optarg, given));
+    }
+    CLI_TRY(take_arguments(program, argc, argv, given));
+cleanup:
+    return status;
+}
+
+void options_release(command_line *given) {
+    for (int i = 0; given->copies != NULL && i < 2 * given->assignment_count; i++) {
+        free(given->copies[i]);
+    }
+    free(given->copies);
+    free(given->assignments);
+    *given = (command_line){0};
+}
+
+pls_status options_apply(cli *program, const command_line *given, settings *all) {
+    pls_status status = PLS_OK;
+    for (int i = 0; i < given->assignment_count; i++) {
+        const assignment *one = &given->assignments[i];
+        CLI_TRY(settings_assign(program, all, one->spelled, one->key, one->text));
+    }
+cleanup:
+    return status;
+}
+
+/* ---- help ---------------------------------------------------------------------------------- */
+
+static const char *introduction(command which) {
+    switch (which) {
+    case COMMAND_TRAIN:
+        return "plstar train: train a network and watch mu = lambda_min of its tangent kernel\n"
+               "\n"
+               "Examples:\n"
+               "  plstar train                         a wide network on the built-in digits\n"
+               "  plstar train run.yaml --steps 500    settings from a file, options over it\n"
+               "  plstar train --set model.width=8192 --step-size theorem\n"
+               "  plstar train --resume runs/train-1   go on after an interruption\n"
+               "\n"
+               "Usage: plstar train [CONFIG] [options]\n";
+    case COMMAND_KERNEL:
+        return "plstar kernel: the tangent kernel of a network and its spectrum, at one point\n"
+               "\n"
+               "Examples:\n"
+               "  plstar kernel                        a network on 64 of the built-in digits\n"
+               "  plstar kernel --spectrum full --precision f64\n"
+               "  plstar kernel --set model=net.json --tensors weights.safetensors --jacobian\n"
+               "  plstar kernel --json | python3 -m json.tool\n"
+               "\n"
+               "Usage: plstar kernel [CONFIG] [options]\n";
+    case COMMAND_REPORT:
+        return "plstar report: write report.html for the folder of a run\n"
+               "\n"
+               "Example:\n"
+               "  plstar report runs/train-1\n"
+               "\n"
+               "Usage: plstar report DIR [options]\n";
+    case COMMAND_INFO:
+        break;
+    }
+    return "plstar info: version, devices, libraries, built-in data and settings\n"
+           "\n"
+           "Usage: plstar info [options]\n";
+}
+
+void options_help(command which, FILE *stream) {
+    const char *group = "";
+    fputs(introduction(which), stream);
+    for (int i = 0; i < COUNT; i++) {
+        const option_entry *entry = &table[i];
+        char name[40];
+        if ((entry->commands & (1 << which)) == 0) {
+            continue;
+        }
+        if (strcmp(group, entry->group) != 0) {
+            fprintf(stream, "\n%s:\n", entry->group);
+            group = entry->group;
+        }
+        snprintf(name, sizeof name, "%s--%s%s%s",
+                 entry->letter == 'o'   ? "-o, "
+                 : entry->letter == 'q' ? "-q, "
+                 : entry->letter == 'h' ? "-h, "
+                                        : "",
+                 entry->name, entry->argument != NULL ? " " : "",
+                 entry->argument != NULL ? entry->argument : "");
+        fprintf(stream, "  %-18s %s\n", name, entry->help);
+    }
+    fputs("\nExit status:\n"
+          "  0 done; 1 diverged or no convergence; 2 usage or configuration; 3 bad data or\n"
+          "  file; 4 not enough memory, or the device failed; 130 interrupted, state saved\n",
+          stream);
+}

@@ -1,0 +1,135 @@
+/* What `plstar train` and `plstar kernel` do alike. */
+#include "cli/run.h"
+
+#include "cli/files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Steps of a resumed run must follow from those that are there. */
+static pls_status check_unchanged(cli *program, const char *path, const settings *all) {
+    pls_status status = PLS_OK;
+    settings before = {0};
+    CLI_TRY(settings_defaults(program, all->command, &before));
+    CLI_TRY(settings_read(program, &before, path));
+    CLI_TRY(settings_settle(program, &before));
+    const char *key = settings_fixed_difference(&before, all);
+    if (key != NULL) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "%s cannot change when a run is resumed; leave it as in %s, or start a "
+                          "new run: plstar train %s --out DIR",
+                          key, path, path);
+    }
+cleanup:
+    settings_release(&before);
+    return status;
+}
+
+pls_status run_settings(cli *program, const command_line *given, settings *all) {
+    pls_status status = PLS_OK;
+    char *path = NULL;
+    CLI_TRY(settings_defaults(program, given->command, all));
+    if (given->resume != NULL) {
+        if (given->argument != NULL || given->out != NULL || given->overwrite) {
+            return cli_fail(program, PLS_ERROR_CONFIG,
+                            "--resume %s goes on in that folder with the settings there; it takes "
+                            "neither CONFIG nor --out nor --overwrite",
+                            given->resume);
+        }
+        CLI_TRY(file_path(program, given->resume, "config.yaml", &path));
+    } else if (given->argument != NULL) {
+        CLI_TRY(cli_format(program, &path, "%s", given->argument));
+    }
+    if (path != NULL) {
+        CLI_TRY(settings_read(program, all, path));
+    }
+    CLI_TRY(options_apply(program, given, all));
+    CLI_TRY(settings_settle(program, all));
+    if (given->resume != NULL) {
+        CLI_TRY(check_unchanged(program, path, all));
+    } else if (given->out != NULL && !given->overwrite) {
+        CLI_TRY(folder_is_free(program, given->out));
+    }
+cleanup:
+    free(path);
+    return status;
+}
+
+static pls_status write_settings(cli *program, const settings *all, const char *folder) {
+    pls_status status = PLS_OK;
+    char *text = NULL, *path = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream == NULL) {
+        return cli_fail(program, PLS_ERROR_MEMORY, "there is not enough memory for config.yaml");
+    }
+    settings_write(all, pls_version(), stream);
+    fclose(stream);
+    CLI_TRY(file_path(program, folder, "config.yaml", &path));
+    CLI_TRY(file_replace(program, path, text, (int64_t)size));
+cleanup:
+    free(path);
+    free(text);
+    return status;
+}
+
+pls_status run_folder(cli *program, const command_line *given, const settings *all, char **folder) {
+    pls_status status = PLS_OK;
+    if (given->resume != NULL) {
+        CLI_TRY(cli_format(program, folder, "%s", given->resume));
+    } else {
+        CLI_TRY(folder_create(program, given->command, given->out, folder));
+    }
+    CLI_TRY(write_settings(program, all, *folder));
+cleanup:
+    return status;
+}
+
+pls_status run_write_array(cli *program, const char *folder, const char *name, const double *values,
+                           int rank, const int64_t *shape) {
+    pls_status status = PLS_OK;
+    char *path = NULL;
+    CLI_TRY(file_path(program, folder, name, &path));
+    CLI_TRY(pls_npy_write(program->context, path, values, rank, shape));
+cleanup:
+    free(path);
+    return status;
+}
+
+void run_report(cli *program, const settings *all, const char *folder, char **path) {
+    *path = NULL;
+    if (!all->output.report) {
+        return;
+    }
+    pls_status status = pls_report_write(program->context, folder, NULL);
+    if (status == PLS_OK) {
+        status = file_path(program, folder, "report.html", path);
+    }
+    if (status != PLS_OK) {
+        cli_warn(program, "no report was written: %s", cli_error_text(program, status));
+        program->error[0] = '\0';
+        pls_error_clear(program->context);
+    }
+}
+
+void run_print_head(const experiment *built) {
+    printf("network     %s; %lld weights, %s on %s\n", built->model_text,
+           (long long)pls_system_parameters(built->system),
+           pls_dtype_name(pls_system_precision(built->system)), pls_device_name(built->device));
+    printf("data        %s; %lld equations\n", built->data.description,
+           (long long)pls_system_equations(built->system));
+    if (built->data.duplicates > 0) {
+        printf("            samples %lld and %lld are equal: lambda_min of the exact kernel is 0\n",
+               (long long)built->data.duplicate_pair[0], (long long)built->data.duplicate_pair[1]);
+    }
+}
+
+void run_print_mu(double lambda_min, double lower, double upper, double floor_value) {
+    if (lambda_min < floor_value) {
+        printf("mu          below the floor of %.3g: rounding hides its value and its sign\n",
+               floor_value);
+    } else {
+        printf("mu          %.6g in [%.6g, %.6g], floor %.3g\n", lambda_min, lower, upper,
+               floor_value);
+    }
+}

@@ -1,0 +1,664 @@
+/* Settings from defaults, files and options: every value goes through the same checks. */
+#include "cli/settings.h"
+
+#include "cli/paths.h"
+#include "cli/scalar.h"
+#include "cli/settings_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where values come from: a file, or an option that a person typed. */
+typedef struct giver {
+    cli *program;
+    settings *all;
+    origin origin;
+    const char *file;    /* NULL for options */
+    const char *spelled; /* the option */
+    const char *folder;  /* relative paths start here */
+} giver;
+
+enum { PLACE_SIZE = 600 };
+
+static const char *place_of(const giver *from, const value *given, char place[PLACE_SIZE]) {
+    if (from->file != NULL) {
+        snprintf(place, PLACE_SIZE, "%s:%d:%d", from->file, given->line, given->column);
+    } else {
+        snprintf(place, PLACE_SIZE, "%s", from->spelled != NULL ? from->spelled : "");
+    }
+    return place;
+}
+
+/* ---- what was expected --------------------------------------------------------------------- */
+
+static void describe_range(const setting *entry, char *text, size_t size) {
+    size_t used = 0;
+    if (entry->least > -1e15) {
+        used += (size_t)snprintf(text, size, " %s %g",
+                                 (entry->flags & SETTING_POSITIVE) != 0 ? "greater than" : "from",
+                                 entry->least);
+    }
+    if (entry->most < 1e15) {
+        used += (size_t)snprintf(text + used, size - used, " to %g", entry->most);
+    }
+    if (entry->zero != NULL) {
+        snprintf(text + used, size - used, ", or \"%s\",", entry->zero);
+    }
+}
+
+static void describe_expected(const setting *entry, char *text, size_t size) {
+    char range[100] = "";
+    describe_range(entry, range, sizeof range);
+    switch (entry->type) {
+    case SETTING_BOOLEAN:
+        snprintf(text, size, "true or false");
+        break;
+    case SETTING_INTEGER:
+        snprintf(text, size, "a whole number%s", range);
+        break;
+    case SETTING_SEED:
+        snprintf(text, size, "a whole number from 0 below 2^64");
+        break;
+    case SETTING_NUMBER:
+        snprintf(text, size, "a number%s", range);
+        break;
+    case SETTING_SHARE:
+        snprintf(text, size, "a share such as 5%% or 0.05, at most 100%%,");
+        break;
+    case SETTING_BYTES:
+        snprintf(text, size, "a number of bytes such as 512MB or 1GiB, or \"%s\",", entry->zero);
+        break;
+    case SETTING_CHOICE: {
+        size_t used = (size_t)snprintf(text, size, "one of");
+        for (int i = 0; entry->names[i] != NULL && used < size; i++) {
+            used += (size_t)snprintf(text + used, size - used, "%s %s", i > 0 ? "," : "",
+                                     entry->names[i]);
+        }
+        break;
+    }
+    case SETTING_INTEGERS:
+        snprintf(text, size, "a list of whole numbers%s such as [1, 8, 8]", range);
+        break;
+    case SETTING_LAYERS:
+        snprintf(text, size, "a list such as [{type: dense, width: 64, activation: tanh}]");
+        break;
+    case SETTING_STEP:
+        snprintf(text, size,
+                 "a number greater than 0, critical:C with C greater than 0, or theorem");
+        break;
+    case SETTING_TEXT:
+    case SETTING_PATH:
+    case SETTING_SOURCE:
+        snprintf(text, size, "a text");
+        break;
+    }
+}
+
+static pls_status fail_value(const giver *from, const setting *entry, const value *given) {
+    char place[PLACE_SIZE], expected[300];
+    describe_expected(entry, expected, sizeof expected);
+    place_of(from, given, place);
+    if (given->kind != VALUE_SCALAR) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s is %s; %s was expected", place,
+                        entry->key, yaml_kind_name(given->kind), expected);
+    }
+    if (given->text[0] == '\0' && !given->quoted) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s has no value; %s was expected",
+                        place, entry->key, expected);
+    }
+    return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s is %s%s%s; %s was expected", place,
+                    entry->key, given->quoted ? "the text \"" : "", given->text,
+                    given->quoted ? "\"" : "", expected);
+}
+
+/* ---- values of each type ------------------------------------------------------------------- */
+
+static bool in_range(const setting *entry, double number) {
+    bool above =
+        (entry->flags & SETTING_POSITIVE) != 0 ? number > entry->least : number >= entry->least;
+    return above && number <= entry->most;
+}
+
+static bool take_integer(const setting *entry, const char *text, int64_t *out) {
+    int64_t number = 0;
+    if (!scalar_integer(text, &number) || !in_range(entry, (double)number)) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+static bool take_number(const setting *entry, const char *text, double *out) {
+    double number = 0.0;
+    bool known =
+        entry->type == SETTING_SHARE ? scalar_share(text, &number) : scalar_number(text, &number);
+    if (!known || !in_range(entry, number)) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+static bool take_choice(const setting *entry, const char *text, int *out) {
+    for (int i = 0; entry->names[i] != NULL; i++) {
+        if (strcmp(entry->names[i], text) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_step(const char *text, step_size *out) {
+    static const char critical[] = "critical:";
+    step_size step = {STEP_NUMBER, 0.0};
+    if (strcmp(text, "theorem") == 0) {
+        *out = (step_size){STEP_THEOREM, 0.0};
+        return true;
+    }
+    if (strncmp(text, critical, sizeof critical - 1) == 0) {
+        step.rule = STEP_CRITICAL;
+        text += sizeof critical - 1;
+    }
+    if (!scalar_number(text, &step.number) || step.number <= 0.0) {
+        return false;
+    }
+    *out = step;
+    return true;
+}
+
+/* True when the scalar was good; text and paths are not for this function. */
+static bool take_scalar(const setting *entry, settings *all, const value *given) {
+    void *field = setting_field(entry, all);
+    const char *text = given->text;
+    bool words = entry->type == SETTING_CHOICE || entry->type == SETTING_STEP ||
+                 entry->type == SETTING_SHARE || entry->type == SETTING_BYTES;
+    if (entry->zero != NULL && strcmp(text, entry->zero) == 0) {
+        text = "0";
+    } else if (given->quoted && !words) {
+        return false;
+    }
+    switch (entry->type) {
+    case SETTING_BOOLEAN:
+        return scalar_boolean(text, field);
+    case SETTING_INTEGER:
+        return take_integer(entry, text, field);
+    case SETTING_SEED:
+        return scalar_seed(text, field);
+    case SETTING_NUMBER:
+    case SETTING_SHARE:
+        return take_number(entry, text, field);
+    case SETTING_BYTES:
+        return scalar_bytes(text, field);
+    case SETTING_CHOICE:
+        return take_choice(entry, text, field);
+    case SETTING_STEP:
+        return take_step(text, field);
+    default:
+        return false;
+    }
+}
+
+static pls_status take_text(const giver *from, const setting *entry, const char *text) {
+    char **field = setting_field(entry, from->all);
+    char *copy = NULL;
+    pls_status status = PLS_OK;
+    if (entry->type == SETTING_PATH) {
+        status = path_in_folder(from->program, from->folder, text, &copy);
+    } else if (entry->type == SETTING_SOURCE) {
+        status = source_in_folder(from->program, from->folder, text, &copy);
+    } else {
+        status = cli_format(from->program, &copy, "%s", text);
+    }
+    if (status == PLS_OK) {
+        free(*field);
+        *field = copy;
+    }
+    return status;
+}
+
+static pls_status take_integers(const giver *from, const setting *entry, const value *given) {
+    pls_status status = PLS_OK;
+    integer_list *field = setting_field(entry, from->all);
+    int64_t *values = NULL;
+    if (given->kind != VALUE_LIST) {
+        return fail_value(from, entry, given);
+    }
+    CLI_TRY(cli_allocate(from->program, given->count, sizeof *values, entry->key, &values));
+    for (int64_t i = 0; i < given->count; i++) {
+        const value *item = &given->items[i];
+        if (item->kind != VALUE_SCALAR || item->quoted ||
+            !take_integer(entry, item->text, &values[i])) {
+            status = fail_value(from, entry, item);
+            goto cleanup;
+        }
+    }
+    free(field->values);
+    *field = (integer_list){values, given->count};
+    values = NULL;
+cleanup:
+    free(values);
+    return status;
+}
+
+/* ---- layers -------------------------------------------------------------------------------- */
+
+static const value *find_key(const value *map, const char *key) {
+    for (int64_t i = 0; i < map->count; i++) {
+        if (strcmp(map->keys[i].text, key) == 0) {
+            return &map->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* Layer types of later versions are told apart from slips of the pen. */
+static pls_status check_layer_type(const giver *from, const char *name, const value *type) {
+    static const char *const later[] = {"conv",         "residual_dense",      "residual_conv",
+                                        "average_pool", "global_average_pool", "flatten"};
+    char place[PLACE_SIZE];
+    if (type->kind == VALUE_SCALAR &&
+        strcmp(type->text, pls_layer_type_name(PLS_LAYER_DENSE)) == 0) {
+        return PLS_OK;
+    }
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        if (type->kind == VALUE_SCALAR && strcmp(type->text, later[i]) == 0) {
+            return cli_fail(from->program, PLS_ERROR_CONFIG,
+                            "%s: %s.type is %s; this version of plstar has dense layers only",
+                            place_of(from, type, place), name, later[i]);
+        }
+    }
+    return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s.type is %s; dense was expected",
+                    place_of(from, type, place), name,
+                    type->kind == VALUE_SCALAR ? type->text : yaml_kind_name(type->kind));
+}
+
+static pls_status take_width(const giver *from, const char *name, const value *given,
+                             int64_t *width) {
+    char place[PLACE_SIZE];
+    int64_t number = 0;
+    if (given->kind == VALUE_SCALAR && strcmp(given->text, "outputs") == 0) {
+        *width = 0;
+        return PLS_OK;
+    }
+    if (given->kind != VALUE_SCALAR || given->quoted || !scalar_integer(given->text, &number) ||
+        number < 1) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG,
+                        "%s: %s.width is %s; a whole number from 1 below 2^63, or \"outputs\", was "
+                        "expected",
+                        place_of(from, given, place), name,
+                        given->kind == VALUE_SCALAR ? given->text : yaml_kind_name(given->kind));
+    }
+    *width = number;
+    return PLS_OK;
+}
+
+static pls_status take_activation(const giver *from, const char *name, const value *given,
+                                  pls_activation *activation) {
+    char place[PLACE_SIZE];
+    const char *text = given->kind == VALUE_SCALAR ? given->text : yaml_kind_name(given->kind);
+    const char *nearest = NULL;
+    int least = 0;
+    for (int i = 0; i < PLS_ACTIVATION_COUNT; i++) {
+        const char *known = pls_activation_name((pls_activation)i);
+        int distance = cli_edit_distance(text, known);
+        if (distance == 0) {
+            *activation = (pls_activation)i;
+            return PLS_OK;
+        }
+        if (nearest == NULL || distance < least) {
+            nearest = known;
+            least = distance;
+        }
+    }
+    return cli_fail(from->program, PLS_ERROR_CONFIG,
+                    "%s: %s.activation is %s; the nearest there is %s (identity, tanh, sigmoid, "
+                    "erf, softplus, swish, gelu, sin, relu)",
+                    place_of(from, given, place), name, text, nearest);
+}
+
+static pls_status take_layer(const giver *from, int64_t index, const value *given,
+                             pls_layer_spec *layer) {
+    char name[64], place[PLACE_SIZE];
+    pls_status status = PLS_OK;
+    snprintf(name, sizeof name, "model.layers[%lld]", (long long)index);
+    if (given->kind != VALUE_MAP) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG,
+                        "%s: %s is %s; {type: dense, width: N, activation: NAME} was expected",
+                        place_of(from, given, place), name, yaml_kind_name(given->kind));
+    }
+    *layer = (pls_layer_spec){PLS_LAYER_DENSE, 0, PLS_IDENTITY};
+    const value *type = find_key(given, "type");
+    if (type != NULL) {
+        CLI_TRY(check_layer_type(from, name, type));
+    }
+    if (find_key(given, "width") == NULL) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s has no width",
+                        place_of(from, given, place), name);
+    }
+    for (int64_t i = 0; i < given->count; i++) {
+        const char *key = given->keys[i].text;
+        if (strcmp(key, "width") == 0) {
+            CLI_TRY(take_width(from, name, &given->items[i], &layer->width));
+        } else if (strcmp(key, "activation") == 0) {
+            CLI_TRY(take_activation(from, name, &given->items[i], &layer->activation));
+        } else if (strcmp(key, "type") != 0) {
+            return cli_fail(from->program, PLS_ERROR_CONFIG,
+                            "%s: %s.%s is not a known key; a dense layer has type, width and "
+                            "activation",
+                            place_of(from, &given->keys[i], place), name, key);
+        }
+    }
+cleanup:
+    return status;
+}
+
+static pls_status take_layers(const giver *from, const setting *entry, const value *given) {
+    pls_status status = PLS_OK;
+    layer_list *field = setting_field(entry, from->all);
+    pls_layer_spec *layers = NULL;
+    if (given->kind != VALUE_LIST || given->count == 0) {
+        return fail_value(from, entry, given);
+    }
+    CLI_TRY(cli_allocate(from->program, given->count, sizeof *layers, entry->key, &layers));
+    for (int64_t i = 0; i < given->count; i++) {
+        CLI_TRY(take_layer(from, i, &given->items[i], &layers[i]));
+    }
+    free(field->values);
+    *field = (layer_list){layers, given->count};
+    layers = NULL;
+cleanup:
+    free(layers);
+    return status;
+}
+
+/* ---- one setting, one section, one file ---------------------------------------------------- */
+
+static pls_status take(const giver *from, int index, const value *given) {
+    const setting *entry = settings_at(index);
+    pls_status status = PLS_OK;
+    switch (entry->type) {
+    case SETTING_INTEGERS:
+        CLI_TRY(take_integers(from, entry, given));
+        break;
+    case SETTING_LAYERS:
+        CLI_TRY(take_layers(from, entry, given));
+        break;
+    case SETTING_TEXT:
+    case SETTING_PATH:
+    case SETTING_SOURCE: {
+        bool optional = entry->text[0] == '\0';
+        if (given->kind != VALUE_SCALAR || (given->text[0] == '\0' && !optional)) {
+            return fail_value(from, entry, given);
+        }
+        CLI_TRY(take_text(from, entry, given->text));
+        break;
+    }
+    default:
+        if (given->kind != VALUE_SCALAR || !take_scalar(entry, from->all, given)) {
+            return fail_value(from, entry, given);
+        }
+    }
+    from->all->origins[index] = (unsigned char)from->origin;
+cleanup:
+    return status;
+}
+
+static pls_status take_section(const giver *from, const char *section, const value *given);
+
+static pls_status take_default(cli *program, settings *all, int index) {
+    const setting *entry = settings_at(index);
+    const char *text = all->command == COMMAND_KERNEL && entry->kernel_text != NULL
+                           ? entry->kernel_text
+                           : entry->text;
+    giver from = {.program = program, .all = all, .origin = ORIGIN_DEFAULT, .spelled = entry->key};
+    value given = {0};
+    pls_status status = PLS_OK;
+    if (entry->type == SETTING_INTEGERS || entry->type == SETTING_LAYERS) {
+        CLI_TRY(yaml_read_text(program, entry->key, text, &given));
+    } else {
+        CLI_TRY(cli_format(program, &given.text, "%s", text));
+    }
+    CLI_TRY(take(&from, index, &given));
+cleanup:
+    yaml_release(&given);
+    return status;
+}
+
+/* An architecture from a file stands for itself: nothing of the former one remains. */
+static pls_status take_model_file(const giver *from, const value *given) {
+    static const char *const architecture[] = {
+        "model.input", "model.parameterization", "model.sigma_w", "model.sigma_b",
+        "model.bias",  "model.layers",           "model.width"};
+    pls_status status = PLS_OK;
+    char *path = NULL, *folder = NULL;
+    value root = {0};
+    CLI_TRY(path_in_folder(from->program, from->folder, given->text, &path));
+    CLI_TRY(folder_of(from->program, path, &folder));
+    CLI_TRY(yaml_read_file(from->program, path, &root));
+    for (size_t i = 0; i < sizeof architecture / sizeof *architecture; i++) {
+        CLI_TRY(take_default(from->program, from->all, settings_find(architecture[i])));
+    }
+    giver file = *from;
+    file.file = path;
+    file.folder = folder;
+    if (root.kind != VALUE_MAP) {
+        status = cli_fail(from->program, PLS_ERROR_CONFIG,
+                          "%s: is %s; a map with input, layers and so on was expected", path,
+                          yaml_kind_name(root.kind));
+        goto cleanup;
+    }
+    CLI_TRY(take_section(&file, "model", &root));
+cleanup:
+    yaml_release(&root);
+    free(folder);
+    free(path);
+    return status;
+}
+
+static pls_status take_section(const giver *from, const char *section, const value *given) {
+    char place[PLACE_SIZE], key[200];
+    pls_status status = PLS_OK;
+    if (given->kind == VALUE_SCALAR && given->text[0] != '\0' && strcmp(section, "model") == 0) {
+        return take_model_file(from, given);
+    }
+    if (given->kind != VALUE_MAP) {
+        return cli_fail(from->program, PLS_ERROR_CONFIG,
+                        "%s: %s is %s; a map of settings%s was "
+                        "expected",
+                        place_of(from, given, place), section,
+                        given->kind == VALUE_SCALAR && given->text[0] == '\0'
+                            ? "empty"
+                            : yaml_kind_name(given->kind),
+                        strcmp(section, "model") == 0 ? " or the path of a file with one" : "");
+    }
+    for (int64_t i = 0; i < given->count; i++) {
+        snprintf(key, sizeof key, "%s.%s", section, given->keys[i].text);
+        int index = settings_find(key);
+        if (index < 0) {
+            return settings_unknown(from->program, place_of(from, &given->keys[i], place), key);
+        }
+        CLI_TRY(take(from, index, &given->items[i]));
+    }
+cleanup:
+    return status;
+}
+
+pls_status settings_read(cli *program, settings *all, const char *path) {
+    pls_status status = PLS_OK;
+    char place[PLACE_SIZE];
+    char *folder = NULL;
+    value root = {0};
+    CLI_TRY(folder_of(program, path, &folder));
+    giver from = {.program = program,
+                  .all = all,
+                  .origin = ORIGIN_FILE,
+                  .file = path,
+                  .spelled = path,
+                  .folder = folder};
+    CLI_TRY(yaml_read_file(program, path, &root));
+    if (root.kind != VALUE_MAP) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "%s: is %s; a map with sections model, data, train, monitor, output was "
+                          "expected",
+                          place_of(&from, &root, place), yaml_kind_name(root.kind));
+        goto cleanup;
+    }
+    for (int64_t i = 0; i < root.count; i++) {
+        const char *key = root.keys[i].text;
+        int index = strchr(key, '.') == NULL ? settings_find(key) : -1;
+        if (settings_is_section(key)) {
+            CLI_TRY(take_section(&from, key, &root.items[i]));
+        } else if (index >= 0) {
+            CLI_TRY(take(&from, index, &root.items[i]));
+        } else {
+            status = settings_unknown(program, place_of(&from, &root.keys[i], place), key);
+            goto cleanup;
+        }
+    }
+cleanup:
+    yaml_release(&root);
+    free(folder);
+    return status;
+}
+
+pls_status settings_assign(cli *program, settings *all, const char *spelled, const char *key,
+                           const char *text) {
+    pls_status status = PLS_OK;
+    value given = {0};
+    giver from = {.program = program, .all = all, .origin = ORIGIN_OPTION, .spelled = spelled};
+    int index = settings_find(key);
+    bool section = settings_is_section(key);
+    if (index < 0 && !section) {
+        return settings_unknown(program, spelled, key);
+    }
+    bool nested = section || settings_at(index)->type == SETTING_INTEGERS ||
+                  settings_at(index)->type == SETTING_LAYERS;
+    if (nested) {
+        CLI_TRY(yaml_read_text(program, spelled, text, &given));
+    } else {
+        CLI_TRY(cli_format(program, &given.text, "%s", text));
+    }
+    CLI_TRY(section ? take_section(&from, key, &given) : take(&from, index, &given));
+cleanup:
+    yaml_release(&given);
+    return status;
+}
+
+pls_status settings_defaults(cli *program, command which, settings *all) {
+    pls_status status = PLS_OK;
+    *all = (settings){.command = which};
+    for (int i = 0; settings_at(i) != NULL; i++) {
+        CLI_TRY(take_default(program, all, i));
+    }
+cleanup:
+    return status;
+}
+
+void settings_release(settings *all) {
+    for (int i = 0; settings_at(i) != NULL; i++) {
+        void *field = setting_field(settings_at(i), all);
+        switch (settings_at(i)->type) {
+        case SETTING_TEXT:
+        case SETTING_PATH:
+        case SETTING_SOURCE:
+            free(*(char **)field);
+            break;
+        case SETTING_INTEGERS:
+            free(((integer_list *)field)->values);
+            break;
+        case SETTING_LAYERS:
+            free(((layer_list *)field)->values);
+            break;
+        default:
+            break;
+        }
+    }
+    *all = (settings){0};
+}
+
+origin settings_origin(const settings *all, const char *key) {
+    return (origin)all->origins[settings_find(key)];
+}
+
+/* ---- what settings say about one another --------------------------------------------------- */
+
+/* Measuring goes by steps or by share of time: the one given later wins. */
+static pls_status settle_monitor(cli *program, settings *all) {
+    origin every = settings_origin(all, "monitor.every");
+    origin budget = settings_origin(all, "monitor.budget");
+    if (all->monitor.every == 0 || all->monitor.budget == 0.0) {
+        return PLS_OK;
+    }
+    if (every == budget) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "monitor.every and monitor.budget are both given; the kernel is measured "
+                        "every so many steps or by share of the time: leave one out");
+    }
+    if (every > budget) {
+        all->monitor.budget = 0.0;
+    } else {
+        all->monitor.every = 0;
+    }
+    return PLS_OK;
+}
+
+static void settle_widths(settings *all) {
+    bool wanted = settings_origin(all, "model.width") >= settings_origin(all, "model.layers");
+    for (int64_t i = 0; wanted && all->model.width > 0 && i + 1 < all->model.layers.count; i++) {
+        all->model.layers.values[i].width = all->model.width;
+    }
+    all->model.width = 0;
+}
+
+static pls_status settle_paths(cli *program, settings *all) {
+    char here[4096];
+    pls_status status = PLS_OK;
+    if (getcwd(here, sizeof here) == NULL) {
+        return cli_fail(program, PLS_ERROR_FILE, "the current folder cannot be read: %s",
+                        strerror(errno));
+    }
+    char *source = NULL, *tensors = NULL;
+    CLI_TRY(source_in_folder(program, here, all->data.source, &source));
+    CLI_TRY(path_in_folder(program, here, all->model.tensors, &tensors));
+    free(all->data.source);
+    free(all->model.tensors);
+    all->data.source = source;
+    all->model.tensors = tensors;
+    source = NULL;
+cleanup:
+    free(source);
+    return status;
+}
+
+pls_status settings_settle(cli *program, settings *all) {
+    pls_status status = PLS_OK;
+    CLI_TRY(settle_monitor(program, all));
+    settle_widths(all);
+    if (settings_origin(all, "data.seed") == ORIGIN_DEFAULT) {
+        all->data.seed = all->seed;
+    }
+    if (settings_origin(all, "data.samples") == ORIGIN_DEFAULT &&
+        strcmp(all->data.source, "digits") != 0) {
+        all->data.samples = 0;
+    }
+    int64_t rank = all->model.input.count;
+    if (rank != 0 && rank != 1 && rank != 3) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "model.input has %lld numbers; [d] or [channels, height, width] was "
+                          "expected",
+                          (long long)rank);
+        goto cleanup;
+    }
+    if (all->train.step_size.rule == STEP_THEOREM && all->train.loss != PLS_LOSS_SQUARE) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "train.step_size: the theorem's step size is that of the square loss; "
+                          "give a number, or train.loss: square");
+        goto cleanup;
+    }
+    CLI_TRY(settle_paths(program, all));
+cleanup:
+    return status;
+}

@@ -1,0 +1,246 @@
+/* The table of settings. */
+#include "cli/settings_table.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const precisions[] = {[PLS_F32] = "f32", [PLS_F64] = "f64", NULL};
+static const char *const parameterizations[] = {
+    [PLS_PARAMETERIZATION_NTK] = "ntk", [PLS_PARAMETERIZATION_STANDARD] = "standard", NULL};
+static const char *const codings[] = {[PLS_TARGETS_AUTO] = "auto",
+                                      [PLS_TARGETS_ONE_HOT] = "one_hot",
+                                      [PLS_TARGETS_SIGNED] = "signed",
+                                      [PLS_TARGETS_REGRESSION] = "regression",
+                                      NULL};
+static const char *const normalizations[] = {[PLS_NORMALIZE_NONE] = "none",
+                                             [PLS_NORMALIZE_UNIT_PIXELS] = "unit_pixels",
+                                             [PLS_NORMALIZE_SPHERE] = "sphere",
+                                             NULL};
+static const char *const label_kinds[] = {
+    [PLS_LABELS_TEACHER] = "teacher", [PLS_LABELS_RANDOM] = "random", NULL};
+static const char *const optimizers[] = {
+    [PLS_OPTIMIZER_GD] = "gd", [PLS_OPTIMIZER_SGD] = "sgd", NULL};
+static const char *const losses[] = {
+    [PLS_LOSS_SQUARE] = "square", [PLS_LOSS_CROSS_ENTROPY] = "cross_entropy", NULL};
+static const char *const methods[] = {[PLS_KERNEL_AUTOMATIC] = "automatic",
+                                      [PLS_KERNEL_STRUCTURED] = "structured",
+                                      [PLS_KERNEL_EXPLICIT] = "explicit",
+                                      NULL};
+static const char *const spectra[] = {"extremes", "full", NULL};
+static const char *const refinements[] = {[PLS_REFINE_NEVER] = "never",
+                                          [PLS_REFINE_BELOW_FLOOR] = "below_floor",
+                                          [PLS_REFINE_ALWAYS] = "always",
+                                          NULL};
+
+/* Integers are held in doubles where their range is checked. */
+#define MOST 9007199254740992.0
+#define ANY 1.7976931348623157e308
+#define FIELD(name) offsetof(settings, name)
+
+/* clang-format off */
+static const setting table[] = {
+    {.key = "seed", .type = SETTING_SEED, .offset = FIELD(seed), .text = "0",
+     .help = "of weights, batches, Lanczos start vectors, and of the data unless data.seed is given"},
+    {.key = "device", .type = SETTING_TEXT, .flags = SETTING_RESUMABLE, .offset = FIELD(device),
+     .text = "auto", .help = "auto, cpu, cuda or cuda:N"},
+    {.key = "precision", .type = SETTING_CHOICE, .offset = FIELD(precision), .text = "f32",
+     .names = precisions, .help = "of weights and derivatives; kernels and spectra are always f64"},
+    {.key = "threads", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(threads), .text = "auto", .most = 65536, .zero = "auto",
+     .help = "of the CPU; results do not depend on it"},
+
+    {.key = "model.input", .type = SETTING_INTEGERS, .offset = FIELD(model.input), .text = "[]",
+     .least = 1, .most = MOST,
+     .help = "shape of an input, [d] or [channels, height, width]; [] = the data's dimension"},
+    {.key = "model.parameterization", .type = SETTING_CHOICE,
+     .offset = FIELD(model.parameterization), .text = "ntk", .names = parameterizations,
+     .help = "ntk: W ~ N(0,1), scaled by sigma_w/sqrt(fan_in); standard: W ~ N(0, sigma_w^2/fan_in)"},
+    {.key = "model.sigma_w", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
+     .offset = FIELD(model.sigma_w), .text = "1", .most = ANY, .help = "scale of the weights"},
+    {.key = "model.sigma_b", .type = SETTING_NUMBER, .offset = FIELD(model.sigma_b), .text = "0",
+     .most = ANY, .help = "scale of the biases, where bias is on"},
+    {.key = "model.bias", .type = SETTING_BOOLEAN, .offset = FIELD(model.bias), .text = "false",
+     .help = "whether layers have biases"},
+    {.key = "model.layers", .type = SETTING_LAYERS, .offset = FIELD(model.layers),
+     .text = "[{width: 4096, activation: tanh}, {width: outputs}]",
+     .kernel_text = "[{width: 1024, activation: tanh}, {width: 1024, activation: tanh}, "
+                    "{width: outputs}]",
+     .help = "list of {type: dense, width: N, activation: NAME}; `width: outputs` is the data's "
+             "number of outputs; activations: identity, tanh, sigmoid, erf, softplus, swish, gelu, "
+             "sin, relu"},
+    {.key = "model.width", .type = SETTING_INTEGER, .flags = SETTING_UNWRITTEN,
+     .offset = FIELD(model.width), .text = "as in model.layers", .most = MOST,
+     .zero = "as in model.layers", .help = "sets the width of all hidden layers at once"},
+    {.key = "model.tensors", .type = SETTING_PATH, .offset = FIELD(model.tensors), .text = "",
+     .help = "safetensors file with weights layers.<i>.weight, layers.<i>.bias to start from; its "
+             "tensors inputs and targets, if there, replace the data"},
+    {.key = "model.tensor_order", .type = SETTING_BOOLEAN, .offset = FIELD(model.tensor_order),
+     .text = "false", .help = "take that file's tensors in order of appearance whatever their names"},
+
+    {.key = "data.source", .type = SETTING_SOURCE, .offset = FIELD(data.source), .text = "digits",
+     .help = "digits (built in), sphere, gaussian (synthetic), idx:PREFIX, cifar10:DIR, "
+             "npy:X.npy,Y.npy, safetensors:FILE or csv:FILE"},
+    {.key = "data.samples", .type = SETTING_INTEGER, .offset = FIELD(data.samples), .text = "64",
+     .most = MOST, .zero = "all",
+     .help = "how many samples to take; by default 64 of the digits, all of any other source"},
+    {.key = "data.classes", .type = SETTING_INTEGERS, .offset = FIELD(data.classes), .text = "[]",
+     .least = -MOST, .most = MOST,
+     .help = "labels to keep, in the order of their outputs; [] = all that occur"},
+    {.key = "data.targets", .type = SETTING_CHOICE, .offset = FIELD(data.targets), .text = "auto",
+     .names = codings,
+     .help = "how labels become targets; auto: one_hot where there are labels, else regression"},
+    {.key = "data.normalize", .type = SETTING_CHOICE, .offset = FIELD(data.normalize),
+     .text = "sphere", .names = normalizations,
+     .help = "sphere: each input to norm sqrt(d); unit_pixels: divided by the largest pixel value"},
+    {.key = "data.shuffle", .type = SETTING_BOOLEAN, .offset = FIELD(data.shuffle),
+     .text = "false", .help = "take samples at random instead of the first ones"},
+    {.key = "data.seed", .type = SETTING_SEED, .offset = FIELD(data.seed), .text = "0",
+     .help = "of shuffle and of synthetic data; by default as `seed`"},
+    {.key = "data.dimension", .type = SETTING_INTEGER, .offset = FIELD(data.dimension),
+     .text = "10", .least = 1, .most = MOST, .help = "synthetic data: dimension of an input"},
+    {.key = "data.outputs", .type = SETTING_INTEGER, .offset = FIELD(data.outputs), .text = "1",
+     .least = 1, .most = MOST, .help = "synthetic data: number of outputs"},
+    {.key = "data.labels", .type = SETTING_CHOICE, .offset = FIELD(data.labels),
+     .text = "teacher", .names = label_kinds,
+     .help = "synthetic data: targets of a random two-layer network, or random"},
+    {.key = "data.target_columns", .type = SETTING_INTEGER, .offset = FIELD(data.target_columns),
+     .text = "1", .least = 1, .most = MOST, .help = "csv: last columns that are the target"},
+
+    {.key = "train.optimizer", .type = SETTING_CHOICE, .offset = FIELD(train.optimizer),
+     .text = "gd", .names = optimizers, .help = "gradient descent or its stochastic form"},
+    {.key = "train.batch", .type = SETTING_INTEGER, .offset = FIELD(train.batch), .text = "1",
+     .least = 1, .most = MOST, .help = "sgd: samples a step, drawn with replacement"},
+    {.key = "train.loss", .type = SETTING_CHOICE, .offset = FIELD(train.loss), .text = "square",
+     .names = losses, .help = "a sum over samples; square: L = 1/2 ||F(w) - y||^2"},
+    {.key = "train.step_size", .type = SETTING_STEP, .offset = FIELD(train.step_size),
+     .text = "critical:0.5",
+     .help = "a number; critical:C = C times 2/lambda_max(K) at the start; theorem = "
+             "1/(L_F^2 + beta_F ||r_0||) from sampled constants"},
+    {.key = "train.steps", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(train.steps), .text = "200", .most = MOST, .help = "where training ends"},
+    {.key = "train.stop_at", .type = SETTING_NUMBER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(train.stop_at), .text = "never", .most = 1, .zero = "never",
+     .help = "stop once the loss is this share of its start"},
+    {.key = "train.record_every", .type = SETTING_INTEGER, .offset = FIELD(train.record_every),
+     .text = "1", .least = 1, .most = MOST, .help = "steps between rows of metrics.csv"},
+    {.key = "train.checkpoint_seconds", .type = SETTING_NUMBER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(train.checkpoint_seconds), .text = "60", .most = ANY,
+     .help = "least time between two checkpoints"},
+
+    {.key = "monitor.every", .type = SETTING_INTEGER, .offset = FIELD(monitor.every),
+     .text = "10", .most = MOST, .zero = "never",
+     .help = "steps between measurements of the tangent kernel"},
+    {.key = "monitor.budget", .type = SETTING_SHARE, .offset = FIELD(monitor.budget),
+     .text = "none", .most = 1, .zero = "none",
+     .help = "instead of every: share of the run time that measuring may take, 5% or 0.05"},
+    {.key = "monitor.method", .type = SETTING_CHOICE, .offset = FIELD(monitor.method),
+     .text = "automatic", .names = methods,
+     .help = "structured: layer by layer; explicit: from Jacobian rows, the check of the former"},
+    {.key = "monitor.trace", .type = SETTING_BOOLEAN, .offset = FIELD(monitor.trace),
+     .text = "false", .help = "the n x n kernel summed over outputs instead of the N x N one"},
+    {.key = "monitor.memory", .type = SETTING_BYTES, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(monitor.memory), .text = "as needed", .zero = "as needed",
+     .help = "bytes that activations and derivatives may take, and the kernel's tiles, each; "
+             "512MB, 1GiB; never changes a result"},
+    {.key = "monitor.tile", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(monitor.tile), .text = "automatic", .most = MOST, .zero = "automatic",
+     .help = "samples a tile of the kernel; never changes a result"},
+    {.key = "monitor.spectrum", .type = SETTING_CHOICE, .offset = FIELD(monitor.full),
+     .text = "extremes", .names = spectra, .help = "extreme eigenvalues, or all of them"},
+    {.key = "monitor.refine", .type = SETTING_CHOICE, .offset = FIELD(monitor.refine),
+     .text = "below_floor", .names = refinements,
+     .help = "when an f32 measurement is repeated in f64"},
+    {.key = "monitor.floor_samples", .type = SETTING_INTEGER,
+     .offset = FIELD(monitor.floor_samples), .text = "16", .most = MOST, .zero = "bound",
+     .help = "samples on which f32 is measured against f64; bound = the a-priori bound alone"},
+
+    {.key = "output.report", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.report), .text = "true", .help = "write report.html"},
+    {.key = "output.kernel", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.kernel), .text = "true",
+     .help = "write kernel.npy (plstar kernel), 8 N^2 bytes"},
+    {.key = "output.gradient", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.gradient), .text = "false",
+     .help = "write gradient.npy (plstar kernel), 8 P bytes"},
+    {.key = "output.jacobian", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.jacobian), .text = "false",
+     .help = "write jacobian.npy (plstar kernel), 8 N P bytes"},
+};
+/* clang-format on */
+
+enum { COUNT = sizeof table / sizeof *table };
+_Static_assert((int)COUNT <= (int)SETTINGS_LIMIT,
+               "settings.origins holds an entry for each setting");
+
+const setting *settings_at(int index) {
+    return index >= 0 && index < COUNT ? &table[index] : NULL;
+}
+
+const char *settings_key(int index) {
+    return index >= 0 && index < COUNT ? table[index].key : NULL;
+}
+
+int settings_find(const char *key) {
+    for (int i = 0; i < COUNT; i++) {
+        if (strcmp(table[i].key, key) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+bool settings_is_section(const char *name) {
+    size_t length = strlen(name);
+    for (int i = 0; i < COUNT; i++) {
+        if (strncmp(table[i].key, name, length) == 0 && table[i].key[length] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *last_part(const char *key) {
+    const char *dot = strrchr(key, '.');
+    return dot != NULL ? dot + 1 : key;
+}
+
+/* A key that only stands in the wrong section is closer than one that looks alike. */
+static int distance_to_key(const char *written, const char *key) {
+    int whole = cli_edit_distance(written, key);
+    int part = cli_edit_distance(last_part(written), last_part(key)) + 1;
+    return whole < part ? whole : part;
+}
+
+pls_status settings_unknown(cli *program, const char *place, const char *spelled) {
+    static const char *const sections[] = {"model", "data", "train", "monitor", "output"};
+    static const char *const later[] = {"audit", "study"};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        size_t length = strlen(later[i]);
+        if (strncmp(spelled, later[i], length) == 0 &&
+            (spelled[length] == '\0' || spelled[length] == '.')) {
+            return cli_fail(program, PLS_ERROR_CONFIG,
+                            "%s: %s: this version of plstar has no %s; remove the section", place,
+                            spelled, later[i]);
+        }
+    }
+    const char *nearest = table[0].key;
+    int least = distance_to_key(spelled, nearest);
+    for (int i = 1; i < COUNT; i++) {
+        int distance = distance_to_key(spelled, table[i].key);
+        if (distance < least) {
+            least = distance;
+            nearest = table[i].key;
+        }
+    }
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        int distance = cli_edit_distance(spelled, sections[i]);
+        if (distance <= least && strchr(spelled, '.') == NULL) {
+            least = distance;
+            nearest = sections[i];
+        }
+    }
+    return cli_fail(program, PLS_ERROR_CONFIG,
+                    "%s: %s is not a known key; the nearest is %s (`plstar train --help settings` "
+                    "lists all)",
+                    place, spelled, nearest);
+}
