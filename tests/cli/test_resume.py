@@ -7,8 +7,8 @@ import time
 
 from support import Case, PROGRAM, main, run
 
-RUN = ["train", "--set", "data.samples=40", "--set", "model.width=300", "--set",
-       "output.report=false", "--set", "monitor.every=7", "--steps", "400"]
+RUN = ["train", "--set", "data.samples=20", "--set", "model.width=200", "--set",
+       "output.report=false", "--set", "monitor.every=7", "--steps", "150"]
 
 
 class Resume(Case):
