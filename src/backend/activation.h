@@ -55,9 +55,17 @@ PLS_FUNCTION double pls_normal_density_f64(double z) {
                : one_over_sqrt_two_pi * exp(-0.5 * h * h) * exp(-0.5 * (z - h) * (z + h));
 }
 
+/* erfc(x + d) = erfc(x) - 2/sqrt(pi) exp(-x^2) d, with d the rounding error of x = -z/sqrt 2:
+ * without it the tail would lose z^2 ulp. */
 PLS_FUNCTION double pls_normal_cumulative_f64(double z) {
-    const double one_over_sqrt_two = 0.70710678118654752440;
-    return 0.5 * erfc(-z * one_over_sqrt_two);
+    const double one_over_sqrt_two = 0.70710678118654752440, remainder = -4.833646656726457e-17;
+    const double two_over_sqrt_pi = 1.12837916709551257390;
+    double x = -z * one_over_sqrt_two, tail = erfc(x);
+    if (z < -1.0 && z > -40.0) {
+        double d = -fma(z, one_over_sqrt_two, x) - z * remainder;
+        tail -= two_over_sqrt_pi * exp(-x * x) * d;
+    }
+    return 0.5 * tail;
 }
 
 /* phi(z) */

@@ -12,7 +12,9 @@ pls_axis pls_axis_start(bool logarithmic) {
 }
 
 void pls_axis_include(pls_axis *axis, double value) {
-    if (isfinite(value) && (value > 0.0 || !axis->logarithmic)) {
+    /* sizes whose products with margins would leave the range of double are as good as these */
+    value = fabs(value) < 1e-300 ? 0.0 : value;
+    if (fabs(value) <= 1e300 && (value > 0.0 || !axis->logarithmic)) {
         axis->low = fmin(axis->low, value);
         axis->high = fmax(axis->high, value);
     }
@@ -24,9 +26,9 @@ bool pls_axis_is_empty(const pls_axis *axis) {
 
 void pls_axis_finish(pls_axis *axis, bool from_zero) {
     if (axis->logarithmic) {
-        double margin = fmax(0.04 * log(axis->high / axis->low), 0.02);
-        axis->low = fmax(axis->low * exp(-margin), 1e-300);
-        axis->high = fmin(axis->high * exp(margin), 1e300);
+        double margin = fmax(0.04 * (log(axis->high) - log(axis->low)), 0.02);
+        axis->low = axis->low * exp(-fmin(margin, 10.0));
+        axis->high = axis->high * exp(fmin(margin, 10.0));
         return;
     }
     if (from_zero) {
@@ -41,10 +43,17 @@ void pls_axis_finish(pls_axis *axis, bool from_zero) {
     axis->low -= axis->low == 0.0 && from_zero ? 0.0 : margin;
 }
 
-static void write_tick(pls_text *script, double value, int digits, int level, bool *first) {
+/* Whether the labels are plain decimals rather than powers of ten. */
+static bool is_plain(const pls_axis *axis) {
+    double largest = fmax(fabs(axis->low), fabs(axis->high));
+    return largest < 1e6 && (axis->logarithmic ? axis->low >= 9e-4 : largest >= 1e-3);
+}
+
+static void write_tick(pls_text *script, const pls_axis *axis, double value, int digits, int level,
+                       bool *first) {
     char label[PLS_NUMBER_SIZE] = "";
     if (level == 0) {
-        pls_number_enhanced(value, digits, label);
+        pls_number_enhanced(value, digits, is_plain(axis), label);
     }
     pls_text_format(script, "%s\"%s\" %.12g %d", *first ? "" : ", ", label, value, level);
     *first = false;
@@ -57,6 +66,7 @@ static void write_linear_ticks(pls_text *script, const pls_axis *axis, bool *fir
                   : rough <= 2 * unit ? 2 * unit
                   : rough <= 5 * unit ? 5 * unit
                                       : 10 * unit;
+    step = axis->whole ? fmax(step, 1.0) : step;
     /* as many digits as tell neighbouring ticks apart */
     double largest = fmax(fabs(axis->low), fabs(axis->high));
     int digits = (int)(floor(log10(largest)) - floor(log10(step) + 1e-9)) + 1;
@@ -66,7 +76,7 @@ static void write_linear_ticks(pls_text *script, const pls_axis *axis, bool *fir
         if (value > axis->high + 1e-9 * step) {
             break;
         }
-        write_tick(script, value, digits > 0 ? digits : 1, 0, first);
+        write_tick(script, axis, value, digits > 0 ? digits : 1, 0, first);
     }
 }
 
@@ -80,7 +90,7 @@ static void write_decades(pls_text *script, const pls_axis *axis, double decades
                                           : mantissa == 1 || mantissa == 2 || mantissa == 5;
             bool marked = labelled || every == 1 || mantissa == 1;
             if (marked && value >= axis->low && value <= axis->high) {
-                write_tick(script, value, 1, labelled ? 0 : 1, first);
+                write_tick(script, axis, value, 1, labelled ? 0 : 1, first);
             }
         }
     }
@@ -92,7 +102,7 @@ void pls_axis_write(pls_text *script, const pls_axis *axis, char which, const ch
     pls_text_format(script, "set %crange [%.12g:%.12g]\n", which, axis->low, axis->high);
     pls_text_format(script, "set %ctics (", which);
     bool first = true;
-    double decades = axis->logarithmic ? log10(axis->high / axis->low) : 0.0;
+    double decades = axis->logarithmic ? log10(axis->high) - log10(axis->low) : 0.0;
     if (decades > 0.9) {
         write_decades(script, axis, decades, &first);
     } else {

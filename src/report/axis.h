@@ -6,6 +6,7 @@
 
 typedef struct pls_axis {
     bool logarithmic;
+    bool whole;       /* only whole numbers get a tick */
     double low, high; /* of what was included; low > high while there is nothing */
 } pls_axis;
 

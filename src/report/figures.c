@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_POINTS = 1200, KEPT_INDICES = 400 };
+enum { MOST_POINTS = 1200, KEPT_INDICES = 400, MOST_TRIANGLES = 30 };
 
 #define BLUE "#0072B2"
 #define VERMILION "#D55E00"
@@ -208,6 +208,7 @@ static void write_step_axis(pls_figure *figure) {
     double wide = axis.high > axis.low ? 0.0 : 1.0;
     axis.low -= wide;
     axis.high += wide;
+    axis.whole = true;
     pls_axis_write(&figure->script, &axis, 'x', "step {/:Italic t}");
 }
 
@@ -242,7 +243,7 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
     pls_metric metric[] = {PLS_METRIC_LOSS, PLS_METRIC_COUNT};
     pls_figure_column column[] = {
         plain("loss", "<i>L</i>"),
-        plain("guaranteed", "(1 − <i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub>")};
+        plain("guaranteed", "(1&nbsp;−&nbsp;<i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub>")};
     pls_status status =
         add_block(context, run, figure, facts->has_guarantee ? 2 : 1, metric, column);
     if (status != PLS_OK) {
@@ -271,10 +272,11 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
     pls_text_append(&figure->script, "plot ");
     if (facts->has_guarantee) {
         char mu[PLS_NUMBER_SIZE];
-        pls_text_format(&figure->script,
-                        "\"figures/loss.dat\" using 1:3 title \"guaranteed, (1 − {/:Italic "
-                        "ημ})^{/:Italic t} {/:Italic L}_0 with μ = %s\" " LINE_UPPER ", \\\n     ",
-                        pls_number_enhanced(facts->mu, 4, mu));
+        pls_text_format(
+            &figure->script,
+            "\"figures/loss.dat\" using 1:3 title \"guaranteed, (1 − {/:Italic "
+            "ημ})^{/:Italic t} {/:Italic L}_0 with μ = %s\" " LINE_UPPER ", \\\n     ",
+            pls_number_enhanced(facts->mu, 4, facts->mu >= 1e-3 && facts->mu < 1e5, mu));
     }
     pls_text_append(&figure->script,
                     "\"figures/loss.dat\" using 1:2 title \"loss {/:Italic L_t}\" " LINE_MAIN "\n");
@@ -285,8 +287,9 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
                     "The loss <i>L</i> = ½‖<i>F</i>(<i>w</i>) − <i>y</i>‖² against the "
                     "step, on a logarithmic axis: a straight line is an exponential rate.");
     if (facts->has_guarantee) {
-        pls_text_append(caption, " Dashed: (1 − <i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub> "
-                                 "for the smallest measured μ = ");
+        pls_text_append(
+            caption, " Dashed: (1&nbsp;−&nbsp;<i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub> "
+                     "for the smallest measured μ = ");
         pls_text_number(caption, facts->mu);
         pls_text_append(caption, ", the rate that PL* guarantees as long as no smaller μ occurs "
                                  "between the measured steps and the step size is small enough. ");
@@ -311,7 +314,7 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
 
 static pls_status compose_mu(pls_context *context, const pls_report_run *run,
                              const pls_report_facts *facts, pls_figure *figure) {
-    figure->title = "Smallest eigenvalue of the tangent kernel along training";
+    figure->title = "Smallest eigenvalue along training";
     pls_metric metric[] = {PLS_METRIC_LAMBDA_MIN, PLS_METRIC_LAMBDA_MIN_LOWER,
                            PLS_METRIC_LAMBDA_MIN_UPPER, PLS_METRIC_KERNEL_FLOOR};
     pls_figure_column column[] = {eigenvalue("lambda_min", "<i>λ</i><sub>min</sub>"),
@@ -383,9 +386,12 @@ static pls_status compose_mu(pls_context *context, const pls_report_run *run,
                                 "error\" " LINE_FLOOR ", \\\n     ");
     }
     if (some_below && floor_is_known) {
-        pls_text_append(script, "\"figures/mu.dat\" using 1:($2 > $5 ? NaN : $5) title \"below the "
-                                "floor\" with points linecolor rgb \"" VERMILION
-                                "\" pointtype 10 pointsize 0.7, \\\n     ");
+        pls_text_format(
+            script,
+            "\"figures/mu.dat\" every %lld using 1:($2 > $5 ? NaN : $5) title \"below the "
+            "floor\" with points linecolor rgb \"" VERMILION
+            "\" pointtype 10 pointsize 0.7, \\\n     ",
+            (long long)(1 + facts->mu_below_floor / MOST_TRIANGLES));
     }
     pls_text_format(script,
                     "\"figures/mu.dat\" using 1:(shown($2, %s)) title \"λ_{min}({/:Italic K_t})\" "
@@ -611,7 +617,8 @@ static pls_status compose_spectrum(pls_context *context, const pls_report_run *r
     pls_axis index = pls_axis_start(longest >= 50);
     pls_axis_include(&index, 1.0);
     pls_axis_include(&index, (double)longest);
-    pls_axis_finish(&index, false);
+    pls_axis_finish(&index, true);
+    index.whole = true;
 
     pls_text *script = &figure->script;
     start_script(figure);
@@ -640,8 +647,9 @@ static pls_status compose_spectrum(pls_context *context, const pls_report_run *r
     pls_text_append(caption, "The eigenvalues of the tangent kernel from the largest to the "
                              "smallest");
     pls_text_append(caption, index.logarithmic ? ", both axes logarithmic" : "");
-    pls_text_append(caption, ": the right end of the curve is μ, its height over the right end is "
-                             "the condition number, and a straight fall is a power law.");
+    pls_text_append(caption, ": the right end of the curve is μ, the left end over the right one "
+                             "is the condition number, and a straight fall is ");
+    pls_text_append(caption, index.logarithmic ? "a power law." : "exponential.");
     if (figure->blocks == 2) {
         pls_text_append(caption, " Dashed: at the start. Where the two curves agree, training has "
                                  "moved the kernel little.");

@@ -100,8 +100,8 @@ static void append_end(pls_text *page, double value, double width, double floor_
         return;
     }
     char number[PLS_NUMBER_SIZE];
-    int digits = width > 0.0 ? (int)ceil(log10(value / width)) + 2 : 4;
-    digits = digits < 4 ? 4 : digits > 12 ? 12 : digits;
+    double wanted = width > 0.0 ? ceil(log10(value / width)) + 2.0 : 4.0;
+    int digits = (int)fmin(fmax(wanted, 4.0), 12.0);
     pls_text_append(page, pls_number(value, digits, rounding, number));
 }
 
@@ -188,26 +188,7 @@ static void size_row(pls_text *page, const pls_report_run *run) {
     }
 }
 
-static void training_rows(pls_text *page, const pls_report_run *run,
-                          const pls_report_facts *facts) {
-    if (facts->mu_measured > 0 || !isnan(pls_report_number(run, "mu_infimum"))) {
-        eigenvalue_row(page, "Smallest measured μ", "over all measured steps", facts->mu,
-                       facts->mu_lower, facts->mu_upper, facts->mu_floor);
-    }
-    number_row(page, "Steps", "", facts->steps > 0.0 ? facts->steps : NAN);
-    number_row(page, "Step size <i>η</i>", "", pls_report_number(run, "step_size"));
-    double share = pls_report_number(run, "monitor_share");
-    if (!isnan(share)) {
-        char number[PLS_NUMBER_SIZE];
-        start_value(page, "Time spent measuring", "share of the run that went into the kernel");
-        pls_text_format(page, "%s %%", pls_number(100.0 * share, 2, PLS_ROUND_NEAREST, number));
-        end_value(page);
-    }
-}
-
-static void key_numbers(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
-    double floor_value = pls_report_number(run, "kernel_floor");
-    pls_text_append(page, "<section><h2>Key numbers</h2>\n<table class=\"values\"><tbody>\n");
+static void loss_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     if (!isnan(facts->loss)) {
         start_value(page, "Loss <i>L</i>",
                     "½‖<i>F</i>(<i>w</i>) − <i>y</i>‖², a sum over all "
@@ -224,22 +205,50 @@ static void key_numbers(pls_text *page, const pls_report_run *run, const pls_rep
                pls_report_number(run, "gradient_norm"));
     number_row(page, "PL ratio <i>ρ</i>", "½‖∇<i>L</i>‖² / <i>L</i>",
                pls_report_number(run, "pl_ratio"));
+    if (run->is_train) {
+        number_row(page, "Steps", "", facts->steps > 0.0 ? facts->steps : NAN);
+        number_row(page, "Step size <i>η</i>", "", pls_report_number(run, "step_size"));
+    }
+    size_row(page, run);
+}
+
+static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
+    double floor_value = pls_report_number(run, "kernel_floor");
     eigenvalue_row(page, "μ = <i>λ</i><sub>min</sub>(<i>K</i>)",
                    run->is_train ? "smallest eigenvalue of the tangent kernel, at the end"
                                  : "smallest eigenvalue of the tangent kernel",
                    pls_report_number(run, "lambda_min"), pls_report_number(run, "lambda_min_lower"),
                    pls_report_number(run, "lambda_min_upper"), floor_value);
+    if (run->is_train && facts->mu_measured > 0) {
+        eigenvalue_row(page, "Smallest measured μ", "over all measured steps", facts->mu,
+                       facts->mu_lower, facts->mu_upper, facts->mu_floor);
+    }
     eigenvalue_row(page, "<i>λ</i><sub>max</sub>(<i>K</i>)",
                    run->is_train ? "largest eigenvalue, at the end" : "largest eigenvalue",
                    pls_report_number(run, "lambda_max"), NAN, NAN, floor_value);
     condition_row(page, run);
     number_row(page, "Floor of the numerical error",
                "an eigenvalue below it cannot be told from zero", floor_value);
-    if (run->is_train) {
-        training_rows(page, run, facts);
+    double share = pls_report_number(run, "monitor_share");
+    if (!isnan(share)) {
+        char number[PLS_NUMBER_SIZE];
+        start_value(page, "Time spent measuring", "share of the run that went into the kernel");
+        pls_text_format(page, "%s %%", pls_number(100.0 * share, 2, PLS_ROUND_NEAREST, number));
+        end_value(page);
     }
-    size_row(page, run);
-    pls_text_append(page, "</tbody></table></section>\n");
+}
+
+static void key_numbers(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
+    static const char *const start = "<table class=\"values\"><tbody>\n";
+    static const char *const end = "</tbody></table>\n";
+    pls_text_append(page, "<section><h2>Key numbers</h2>\n<div class=\"pair\">");
+    pls_text_append(page, start);
+    kernel_rows(page, run, facts);
+    pls_text_append(page, end);
+    pls_text_append(page, start);
+    loss_rows(page, run, facts);
+    pls_text_append(page, end);
+    pls_text_append(page, "</div></section>\n");
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */

@@ -132,7 +132,8 @@ static void split(double value, int digits, pls_rounding rounding, char *mantiss
     char *e = strchr(text, 'e');
     *exponent = atoi(e + 1);
     *e = '\0';
-    if (strchr(text, '.') != NULL) {
+    bool exact = fabs(rounded - value) <= 1e-12 * fabs(value);
+    if (exact && strchr(text, '.') != NULL) {
         while (e[-1] == '0') {
             *--e = '\0';
         }
@@ -143,9 +144,9 @@ static void split(double value, int digits, pls_rounding rounding, char *mantiss
     snprintf(mantissa, size, "%s", text);
 }
 
-/* Numbers from 0.001 to 99,999 are written out. */
+/* Numbers from 0.001 to 9,999 are written out. */
 static bool written_out(int exponent) {
-    return exponent >= -3 && exponent <= 4;
+    return exponent >= -3 && exponent <= 3;
 }
 
 /* Plain decimals of mantissa * 10^exponent: the digits of the mantissa and no others. */
@@ -214,28 +215,27 @@ const char *pls_integer(double value, char *out) {
     return out;
 }
 
-const char *pls_number_enhanced(double value, int digits, char *out) {
+const char *pls_number_enhanced(double value, int digits, bool plain, char *out) {
     if (value == 0.0 || !isfinite(value)) {
         snprintf(out, PLS_NUMBER_SIZE, "%s", value == 0.0 ? "0" : not_finite(value));
         return out;
+    }
+    if (plain && fabs(value) >= 1000.0 && value == rint(value)) {
+        return pls_integer(value, out);
     }
     char mantissa[PLS_NUMBER_SIZE];
     int exponent;
     split(fabs(value), digits, PLS_ROUND_NEAREST, mantissa, sizeof mantissa, &exponent);
     const char *sign = value < 0.0 ? "−" : "";
-    if (exponent >= 3 && exponent <= 6 && fabs(value) == rint(value)) {
-        return pls_integer(value, out);
+    if (plain) {
+        char decimals[PLS_NUMBER_SIZE / 2];
+        write_plain(mantissa, exponent, decimals, sizeof decimals);
+        snprintf(out, PLS_NUMBER_SIZE, "%s%s", sign, decimals);
+        return out;
     }
-    if (exponent >= -2 && exponent <= 3) {
-        char plain[PLS_NUMBER_SIZE / 2];
-        write_plain(mantissa, exponent, plain, sizeof plain);
-        snprintf(out, PLS_NUMBER_SIZE, "%s%s", sign, plain);
-    } else if (strcmp(mantissa, "1") == 0) {
-        snprintf(out, PLS_NUMBER_SIZE, "%s10^{%s%d}", sign, exponent < 0 ? "−" : "", abs(exponent));
-    } else {
-        snprintf(out, PLS_NUMBER_SIZE, "%s%.24s·10^{%s%d}", sign, mantissa, exponent < 0 ? "−" : "",
-                 abs(exponent));
-    }
+    bool is_power = strcmp(mantissa, "1") == 0;
+    snprintf(out, PLS_NUMBER_SIZE, "%s%.24s%s10^{%s%d}", sign, is_power ? "" : mantissa,
+             is_power ? "" : "·", exponent < 0 ? "−" : "", abs(exponent));
     return out;
 }
 

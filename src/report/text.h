@@ -34,12 +34,13 @@ enum { PLS_NUMBER_SIZE = 64 };
 typedef enum pls_rounding { PLS_ROUND_NEAREST, PLS_ROUND_DOWN, PLS_ROUND_UP } pls_rounding;
 
 /* A number as people read it, "3.142", "1.2×10⁻⁴", "−5", into `out` of PLS_NUMBER_SIZE bytes.
- * Trailing zeros behind the point are dropped. Returns `out`. */
+ * Trailing zeros stay where they are digits that were rounded to, and go where the value ends.
+ * Returns `out`. */
 const char *pls_number(double value, int digits, pls_rounding rounding, char *out);
 /* An integer with separators, "40,960". */
 const char *pls_integer(double value, char *out);
-/* A number inside gnuplot's enhanced text, "2·10^{-3}". */
-const char *pls_number_enhanced(double value, int digits, char *out);
+/* A number inside gnuplot's enhanced text, "0.002" (`plain`) or "2·10^{-3}". */
+const char *pls_number_enhanced(double value, int digits, bool plain, char *out);
 
 /* Appends pls_number(value, 4, nearest), or an integer as such where the value is one. */
 void pls_text_number(pls_text *text, double value);

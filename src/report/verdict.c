@@ -11,12 +11,15 @@
 
 /* "3.104 ± 0.002" where the interval is known and clear of the floor. */
 static void append_mu(pls_text *text, const pls_report_facts *facts) {
+    char number[PLS_NUMBER_SIZE];
     double half = fmax(facts->mu - facts->mu_lower, facts->mu_upper - facts->mu);
-    pls_text_number(text, facts->mu);
-    if (half > 0.0 && !isnan(facts->mu_lower) && !isnan(facts->mu_upper)) {
-        char number[PLS_NUMBER_SIZE];
-        pls_text_format(text, " ± %s", pls_number(half, 2, PLS_ROUND_UP, number));
+    if (!(half > 0.0) || isnan(facts->mu_lower) || isnan(facts->mu_upper)) {
+        pls_text_number(text, facts->mu);
+        return;
     }
+    int digits = (int)fmin(fmax(ceil(log10(facts->mu / half)) + 1.0, 4.0), 12.0);
+    pls_text_append(text, pls_number(facts->mu, digits, PLS_ROUND_NEAREST, number));
+    pls_text_format(text, "&nbsp;±&nbsp;%s", pls_number(half, 2, PLS_ROUND_UP, number));
 }
 
 static void append_steps(pls_text *text, double steps, const char *word) {
@@ -37,10 +40,17 @@ static void append_loss(pls_text *text, const pls_report_run *run, const pls_rep
         pls_text_append(text, "The loss ");
     }
     double factor = facts->initial_loss / facts->loss;
+    bool counted = interrupted || diverged; /* the steps have been said */
     if (facts->loss == 0.0 && facts->initial_loss > 0.0) {
         pls_text_append(text, "fell to exactly 0");
     } else if (!(factor > 0.0) || !isfinite(factor)) {
-        pls_text_append(text, "at the end is ");
+        if (!counted) {
+            pls_text_append(text, "after ");
+            append_steps(text, facts->steps, "step");
+            pls_text_append(text, " ");
+            counted = true;
+        }
+        pls_text_append(text, "is ");
         if (isnan(facts->loss)) {
             pls_text_append(text, "not known");
         } else {
@@ -56,7 +66,7 @@ static void append_loss(pls_text *text, const pls_report_run *run, const pls_rep
         pls_text_format(text, "%s by a factor of %s", fell ? "fell" : "rose",
                         pls_number(size, size < 2.0 ? 4 : 2, PLS_ROUND_NEAREST, number));
     }
-    if (!interrupted && !diverged) {
+    if (!counted) {
         pls_text_append(text, " in ");
         append_steps(text, facts->steps, "step");
     }

@@ -1,0 +1,177 @@
+/* How fast is the structured tangent kernel, and how near to the machine?
+ *
+ *     bench_kernel [THREADS]
+ *
+ * For every shape: the time of forward pass, kernel and extreme eigenvalues (best and median of
+ * several), the multiply-adds they must cost, and the share of the GEMM rate measured in the same
+ * run: float32 for forward and backward products, float64 for the Gram. Only the lower triangle
+ * of a Gram is counted. */
+#include "backend/arena.h"
+#include "base/clock.h"
+#include "plstar/plstar.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 6, REPEATS = 9 };
+
+typedef struct shape {
+    const char *name;
+    int64_t samples, inputs, depth, widths[MAX_DEPTH];
+} shape;
+
+static const shape shapes[] = {
+    {"dense [3072, 2048 x 3, 8], n = 16", 16, 3072, 4, {2048, 2048, 2048, 8}},
+    {"dense [784, 2048 x 3, 10], n = 64", 64, 784, 4, {2048, 2048, 2048, 10}},
+    {"dense [64, 4096 x 2, 10], n = 128", 128, 64, 3, {4096, 4096, 10}},
+    {"dense [784, 8192, 1], n = 2048", 2048, 784, 2, {8192, 1}},
+    {"dense [784, 16384, 1], n = 4096", 4096, 784, 2, {16384, 1}},
+};
+
+static void check(pls_context *context, pls_status status) {
+    if (status != PLS_OK) {
+        fprintf(stderr, "bench_kernel: %s\n%s", pls_error_text(context), pls_error_trace(context));
+        exit(1);
+    }
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Best rate of a square product in operations (multiply and add) a second. */
+static double gemm_rate(pls_context *context, pls_device *device, pls_dtype dtype) {
+    const int64_t m = 2048;
+    pls_view v[3];
+    pls_arena arena = pls_arena_measuring(device);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < 3; i++) {
+            check(context, pls_arena_take(&arena, dtype, m, m, &v[i]));
+        }
+        if (pass == 0) {
+            check(context, pls_arena_reserve(&arena, "the GEMM rate"));
+        }
+    }
+    pls_random_stream stream = {1, PLS_RANDOM_TEST, 0};
+    check(context, pls_random_normal(device, stream, 0, 1.0, v[0]));
+    check(context, pls_random_normal(device, stream, 7, 1.0, v[1]));
+    double best = INFINITY;
+    for (int i = 0; i < REPEATS; i++) {
+        double start = pls_clock();
+        check(context, pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, 1.0, v[0], v[1], 0.0, v[2]));
+        check(context, pls_synchronize(device));
+        best = fmin(best, pls_clock() - start);
+    }
+    pls_arena_destroy(&arena);
+    return 2.0 * (double)(m * m * m) / best;
+}
+
+/* Operations of the passes in the data's precision, and of the Gram in float64. */
+static void count(const shape *s, double *passes, double *gram) {
+    double n = (double)s->samples, k = (double)s->widths[s->depth - 1];
+    double below = (double)s->inputs;
+    *passes = *gram = 0.0;
+    for (int64_t l = 0; l < s->depth; l++) {
+        double width = (double)s->widths[l];
+        *passes += 2.0 * n * width * below * (l > 0 ? 1.0 + k : 1.0);
+        *gram += n * n * below + n * k * n * k * width; /* half of 2 n^2 p */
+        below = width;
+    }
+}
+
+typedef struct timing {
+    double best, median;
+} timing;
+
+static timing summarize(double *seconds) {
+    qsort(seconds, REPEATS, sizeof *seconds, ascending);
+    timing t = {seconds[0], seconds[REPEATS / 2]};
+    return t;
+}
+
+static void run(pls_context *context, pls_device *device, const shape *s, double rate32,
+                double rate64) {
+    pls_layer_spec layers[MAX_DEPTH];
+    for (int64_t l = 0; l < s->depth; l++) {
+        layers[l].type = PLS_LAYER_DENSE;
+        layers[l].width = s->widths[l];
+        layers[l].activation = l + 1 < s->depth ? PLS_TANH : PLS_IDENTITY;
+    }
+    pls_model model = pls_model_defaults();
+    model.input_rank = 1;
+    model.input_shape[0] = s->inputs;
+    model.layer_count = s->depth;
+    model.layers = layers;
+    pls_data_options how = pls_data_options_defaults();
+    how.source = "sphere";
+    how.samples = s->samples;
+    how.dimension = s->inputs;
+    how.outputs = s->widths[s->depth - 1];
+    pls_dataset data = {0};
+    pls_system *system = NULL;
+    pls_kernel *kernel = NULL;
+    pls_point point;
+    check(context, pls_dataset_load(context, &how, &data));
+    check(context, pls_network_system_create(device, &model, &data, NULL, &system));
+    double start = pls_clock();
+    check(context, pls_system_initialize(system));
+    double seconds_init = pls_clock() - start;
+    check(context, pls_kernel_create(system, NULL, &kernel));
+    check(context, pls_system_measure(system, PLS_LOSS_SQUARE, &point, NULL, NULL));
+    double *weights = calloc((size_t)pls_system_parameters(system), sizeof *weights);
+    check(context, pls_system_get_weights(system, weights));
+    double whole[REPEATS], extremes[REPEATS];
+    for (int i = 0; i < REPEATS; i++) {
+        pls_spectrum_options options = pls_spectrum_options_defaults();
+        pls_spectrum spectrum = {0};
+        check(context, pls_system_set_weights(system, weights)); /* forget the forward pass */
+        start = pls_clock();
+        check(context, pls_kernel_compute(kernel));
+        check(context, pls_synchronize(device));
+        whole[i] = pls_clock() - start;
+        options.floor_samples = 0;
+        options.refine = PLS_REFINE_NEVER;
+        start = pls_clock();
+        check(context, pls_kernel_spectrum(kernel, &options, &spectrum));
+        extremes[i] = pls_clock() - start;
+        pls_spectrum_destroy(context, &spectrum);
+    }
+    timing k = summarize(whole), e = summarize(extremes);
+    double passes, gram;
+    count(s, &passes, &gram);
+    double floor = passes / rate32 + gram / rate64;
+    printf("%-36s  N %5lld  init %.3f s  kernel %.4f s (median %.4f)  extremes %.4f s\n", s->name,
+           (long long)pls_kernel_size(kernel), seconds_init, k.best, k.median, e.best);
+    printf("%-36s  passes %.2f Gflop f32, Gram %.2f Gflop f64: at the GEMM rates %.4f s, share "
+           "%.0f%%\n",
+           "", passes * 1e-9, gram * 1e-9, floor, 100.0 * floor / k.best);
+    free(weights);
+    pls_kernel_destroy(kernel);
+    pls_system_destroy(system);
+    pls_dataset_destroy(context, &data);
+}
+
+int main(int argc, char **argv) {
+    pls_context *context = NULL;
+    pls_device *device = NULL;
+    pls_device_options options = pls_device_options_defaults();
+    options.name = "cpu";
+    options.threads = argc > 1 ? atoi(argv[1]) : 0;
+    if (pls_context_create(NULL, &context) != PLS_OK) {
+        return 1;
+    }
+    check(context, pls_device_open(context, &options, &device));
+    double rate32 = gemm_rate(context, device, PLS_F32);
+    double rate64 = gemm_rate(context, device, PLS_F64);
+    printf("%s\nGEMM 2048^3: f32 %.1f Gflop/s, f64 %.1f Gflop/s\n\n",
+           pls_device_description(device), rate32 * 1e-9, rate64 * 1e-9);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        run(context, device, &shapes[i], rate32, rate64);
+    }
+    pls_device_close(device);
+    pls_context_destroy(context);
+    return 0;
+}

@@ -1,0 +1,334 @@
+/* The tangent kernel and the Jacobian of a network.
+ *
+ * For two blocks u, v of samples and one layer after the other from the top,
+ *     D^L = phi'(z^L) for unit cotangents,   D^(l-1) = phi'(z^(l-1)) * (s_l D^l W^l)
+ *     K[u, v] += contribution of layer l from (alpha^(l-1), D^l) of u and of v,
+ * either structured (the layer's own, model/dense.c) or by columns of the Jacobian (the explicit
+ * way). A tile is as many blocks as the memory option allows to keep side by side; pairs of tiles
+ * are walked through, in the lower triangle only. */
+#include "system/network_system.h"
+
+#include "base/memory.h"
+
+/* A run of consecutive samples whose derivatives lie side by side, one layer at a time. */
+typedef struct tile {
+    int64_t first, samples;
+    pls_activations activations;
+    int64_t row;   /* of the first sample in the activations */
+    pls_view d[2]; /* 1 x capacity k widest, in turn */
+    int side;
+} tile;
+
+static pls_view tile_alpha(const pls_network_system *system, const tile *t, int64_t l,
+                           int64_t first, int64_t count) {
+    return l > 0 ? pls_view_rows(t->activations.alpha[l - 1], t->row + first, count)
+                 : pls_view_rows(system->inputs, t->first + first, count);
+}
+
+static pls_view tile_derivatives(const pls_network_system *system, const tile *t, int64_t l) {
+    const pls_network *network = &system->network;
+    return pls_view_slice(t->d[t->side], 0, t->samples * network->outputs,
+                          network->layers[l].outputs);
+}
+
+static pls_status tile_take(const pls_network_system *system, pls_arena *arena, int64_t capacity,
+                            pls_activations activations, tile *t) {
+    const pls_network *network = &system->network;
+    pls_context *context = arena->device->context;
+    pls_dtype dtype = system->base.precision;
+    pls_status status = PLS_OK;
+    t->activations = system->keeps_all ? system->point : activations;
+    if (!system->keeps_all) {
+        PLS_TRY(context, pls_activations_take(network, arena, dtype, capacity, &t->activations));
+    }
+    for (int i = 0; i < 2; i++) {
+        PLS_TRY(context, pls_arena_take(arena, dtype, capacity * network->outputs, network->widest,
+                                        &t->d[i]));
+        t->d[i] = pls_view_reshape(t->d[i], 1, t->d[i].rows * t->d[i].cols);
+    }
+cleanup:
+    return status;
+}
+
+/* Puts samples first .. first+count-1 into the tile and their unit cotangents on top. */
+static pls_status tile_load(pls_network_system *system, tile *t, int64_t first, int64_t count) {
+    const pls_network *network = &system->network;
+    pls_device *device = system->base.device;
+    pls_status status = PLS_OK;
+    t->first = first;
+    t->samples = count;
+    t->row = system->keeps_all ? first : 0;
+    t->side = 0;
+    for (int64_t b = 0; !system->keeps_all && b < pls_block_count(system, count); b++) {
+        int64_t start = b * system->block;
+        pls_view x =
+            pls_view_rows(system->inputs, first + start, pls_smaller(system->block, count - start));
+        PLS_TRY(device->context, pls_network_forward(device, network, system->base.weights, x,
+                                                     t->activations, start));
+    }
+    PLS_TRY(device->context, pls_unit_rows(device, network->outputs,
+                                           tile_derivatives(system, t, network->depth - 1)));
+cleanup:
+    return status;
+}
+
+/* dF/dalpha^l -> dF/dz^l of the tile, in place; the next layer's dF/dalpha into the other side. */
+static pls_status tile_backward(pls_network_system *system, tile *t, int64_t l, pls_view *d) {
+    const pls_network *network = &system->network;
+    const pls_layer *layer = &network->layers[l];
+    pls_device *device = system->base.device;
+    int64_t k = network->outputs;
+    pls_status status = PLS_OK;
+    *d = tile_derivatives(system, t, l);
+    pls_view below = pls_no_view();
+    if (l > 0) {
+        below = pls_view_slice(t->d[1 - t->side], 0, t->samples * k, layer->inputs);
+    }
+    for (int64_t b = 0; b < pls_block_count(system, t->samples); b++) {
+        int64_t start = b * system->block;
+        int64_t count = pls_smaller(system->block, t->samples - start);
+        pls_view z = pls_view_rows(t->activations.z[l], t->row + start, count);
+        pls_view d_alpha = l > 0 ? pls_view_rows(below, start * k, count * k) : pls_no_view();
+        PLS_TRY(device->context,
+                layer->kind->backward(device, layer, k, system->base.weights, z,
+                                      pls_view_rows(*d, start * k, count * k), d_alpha));
+    }
+    t->side = 1 - t->side;
+cleanup:
+    return status;
+}
+
+/* The explicit way: kernel += sum over chunks of parameters of J_u[:, chunk] J_v[:, chunk]T. The
+ * chunks are whole weight rows, at least PLS_GRAM_CHUNK columns, and do not depend on options. */
+static pls_status explicit_gram(pls_device *device, const pls_layer *layer, int64_t k, bool trace,
+                                pls_layer_rows u, pls_layer_rows v, pls_arena *arena,
+                                pls_view kernel) {
+    pls_context *context = device->context;
+    int64_t mark = pls_arena_mark(arena);
+    int64_t weights = layer->weight_rows * layer->weight_cols;
+    int64_t total = pls_layer_parameters(layer);
+    int64_t chunk =
+        (PLS_GRAM_CHUNK + layer->weight_cols - 1) / layer->weight_cols * layer->weight_cols;
+    chunk = pls_smaller(chunk, weights);
+    int64_t widest = chunk > layer->biases ? chunk : layer->biases;
+    bool own = v.alpha.rows == 0;
+    pls_view flat_u = pls_no_view(), flat_v = pls_no_view(), workspace = pls_no_view();
+    pls_status status = PLS_OK;
+    int64_t needed = pls_gram_workspace(u.d.dtype, u.d.rows, own ? 0 : v.d.rows, widest);
+    if (trace) {
+        int64_t joined =
+            pls_gram_workspace(u.d.dtype, u.d.rows / k, own ? 0 : v.d.rows / k, widest * k);
+        needed = needed > joined ? needed : joined;
+    }
+    PLS_TRY(context, pls_arena_take(arena, u.d.dtype, u.d.rows, widest, &flat_u));
+    if (!own) {
+        PLS_TRY(context, pls_arena_take(arena, v.d.dtype, v.d.rows, widest, &flat_v));
+    }
+    if (needed > 0) {
+        PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
+    }
+    if (arena->buffer == NULL) {
+        goto cleanup;
+    }
+    for (int64_t first = 0, count; first < total; first += count) {
+        count = first < weights ? pls_smaller(chunk, weights - first) : total - first;
+        pls_view j_u = pls_view_slice(flat_u, 0, u.d.rows, count);
+        pls_view j_v = pls_no_view();
+        PLS_TRY(context, layer->kind->jacobian(device, layer, k, u, first, count, j_u));
+        if (!own) {
+            j_v = pls_view_slice(flat_v, 0, v.d.rows, count);
+            PLS_TRY(context, layer->kind->jacobian(device, layer, k, v, first, count, j_v));
+        }
+        if (trace) {
+            j_u = pls_view_reshape(j_u, u.d.rows / k, count * k);
+            j_v = own ? j_v : pls_view_reshape(j_v, v.d.rows / k, count * k);
+        }
+        PLS_TRY(context, pls_gram(device, j_u, j_v, 1.0, kernel, workspace));
+    }
+cleanup:
+    pls_arena_release(arena, mark);
+    return status;
+}
+
+static pls_status layer_gram(pls_device *device, const pls_kernel_options *options,
+                             const pls_layer *layer, int64_t k, pls_layer_rows u, pls_layer_rows v,
+                             pls_arena *arena, pls_view kernel) {
+    if (options->method == PLS_KERNEL_EXPLICIT) {
+        return explicit_gram(device, layer, k, options->trace, u, v, arena, kernel);
+    }
+    return layer->kind->gram(device, layer, k, options->trace, u, v, arena, kernel);
+}
+
+/* The layer's contribution to all pairs of blocks of two tiles (one tile: v = NULL). */
+static pls_status pair_gram(pls_network_system *system, const pls_kernel_options *options,
+                            int64_t l, const tile *u, pls_view d_u, const tile *v, pls_view d_v,
+                            pls_arena *arena, pls_view kernel) {
+    pls_device *device = system->base.device;
+    const pls_layer *layer = &system->network.layers[l];
+    int64_t k = system->network.outputs;
+    int64_t entries = options->trace ? 1 : k; /* rows of the kernel a sample */
+    const tile *partner = v != NULL ? v : u;
+    pls_view d_partner = v != NULL ? d_v : d_u;
+    pls_status status = PLS_OK;
+    for (int64_t bu = 0; bu < pls_block_count(system, u->samples); bu++) {
+        int64_t start_u = bu * system->block;
+        int64_t count_u = pls_smaller(system->block, u->samples - start_u);
+        pls_layer_rows rows_u = {tile_alpha(system, u, l, start_u, count_u),
+                                 pls_view_rows(d_u, start_u * k, count_u * k)};
+        int64_t last = v != NULL ? pls_block_count(system, v->samples) - 1 : bu;
+        for (int64_t bv = 0; bv <= last; bv++) {
+            int64_t start_v = bv * system->block;
+            int64_t count_v = pls_smaller(system->block, partner->samples - start_v);
+            pls_layer_rows rows_v = {pls_no_view(), pls_no_view()};
+            if (v != NULL || bv != bu) {
+                rows_v.alpha = tile_alpha(system, partner, l, start_v, count_v);
+                rows_v.d = pls_view_rows(d_partner, start_v * k, count_v * k);
+            }
+            pls_view part = pls_view_cols(
+                pls_view_rows(kernel, (u->first + start_u) * entries, count_u * entries),
+                (partner->first + start_v) * entries, count_v * entries);
+            PLS_TRY(device->context, pls_check_cancelled(device->context));
+            PLS_TRY(device->context,
+                    layer_gram(device, options, layer, k, rows_u, rows_v, arena, part));
+        }
+    }
+cleanup:
+    return status;
+}
+
+/* A view that only says its shape, for measuring. */
+static pls_view shape_only(pls_dtype dtype, int64_t rows, int64_t cols) {
+    pls_view view = {NULL, 0, rows, cols, cols, dtype};
+    return view;
+}
+
+/* Takes what tiles of `capacity` samples need. */
+static pls_status gram_layout(pls_network_system *system, const pls_kernel_options *options,
+                              int64_t capacity, pls_arena *arena, tile *u, tile *v) {
+    const pls_network *network = &system->network;
+    pls_device *device = system->base.device;
+    pls_dtype dtype = system->base.precision;
+    int64_t n = system->base.samples;
+    int64_t block = pls_smaller(system->block, capacity);
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, tile_take(system, arena, capacity, system->tile_u, u));
+    if (capacity < n) {
+        PLS_TRY(device->context, tile_take(system, arena, capacity, system->tile_v, v));
+    }
+    if (arena->buffer == NULL) {
+        for (int64_t l = 0; l < network->depth; l++) {
+            const pls_layer *layer = &network->layers[l];
+            pls_layer_rows rows = {shape_only(dtype, block, layer->inputs),
+                                   shape_only(dtype, block * network->outputs, layer->outputs)};
+            PLS_TRY(device->context, layer_gram(device, options, layer, network->outputs, rows,
+                                                rows, arena, pls_no_view()));
+        }
+    }
+cleanup:
+    return status;
+}
+
+static pls_status gram_bytes(pls_network_system *system, const pls_kernel_options *options,
+                             int64_t capacity, int64_t *bytes) {
+    pls_arena measuring = pls_arena_measuring(system->base.device);
+    tile u, v;
+    pls_status status = gram_layout(system, options, capacity, &measuring, &u, &v);
+    *bytes = measuring.peak;
+    return status;
+}
+
+/* Samples a tile: what the options say, else the most that the memory allows. */
+static pls_status choose_tile(pls_network_system *system, const pls_kernel_options *options,
+                              int64_t *capacity) {
+    pls_context *context = system->base.device->context;
+    int64_t n = system->base.samples;
+    int64_t blocks = pls_block_count(system, options->tile > 0 ? pls_smaller(options->tile, n) : n);
+    int64_t bytes = 0;
+    pls_status status = PLS_OK;
+    for (;;) {
+        *capacity = pls_smaller(blocks * system->block, n);
+        PLS_TRY(context, gram_bytes(system, options, *capacity, &bytes));
+        if (options->memory == 0 || bytes <= options->memory) {
+            break;
+        }
+        if (blocks == 1) {
+            char need[32], given[32];
+            status = pls_fail(context, PLS_ERROR_MEMORY,
+                              "monitor.memory: %s were given, but the smallest tile (%lld samples) "
+                              "of this kernel needs %s (%lld bytes)",
+                              pls_format_bytes(options->memory, given), (long long)*capacity,
+                              pls_format_bytes(bytes, need), (long long)bytes);
+            break;
+        }
+        blocks /= 2;
+    }
+cleanup:
+    return status;
+}
+
+pls_status pls_network_gram(pls_system *base, const pls_kernel_options *options, pls_arena *arena,
+                            pls_view kernel) {
+    pls_network_system *system = (pls_network_system *)base;
+    pls_device *device = base->device;
+    pls_context *context = device->context;
+    int64_t mark = pls_arena_mark(arena);
+    int64_t capacity = 0;
+    tile u = {0}, v = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, choose_tile(system, options, &capacity));
+    PLS_TRY(context, gram_layout(system, options, capacity, arena, &u, &v));
+    if (arena->buffer == NULL) {
+        goto cleanup;
+    }
+    PLS_TRY(context, pls_fill(device, 0.0, kernel));
+    for (int64_t first_u = 0; first_u < base->samples; first_u += capacity) {
+        for (int64_t first_v = 0; first_v <= first_u; first_v += capacity) {
+            bool same = first_u == first_v;
+            PLS_TRY(context,
+                    tile_load(system, &u, first_u, pls_smaller(capacity, base->samples - first_u)));
+            if (!same) {
+                PLS_TRY(context, tile_load(system, &v, first_v, capacity));
+            }
+            for (int64_t l = system->network.depth - 1; l >= 0; l--) {
+                pls_view d_u, d_v = pls_no_view();
+                PLS_TRY(context, tile_backward(system, &u, l, &d_u));
+                if (!same) {
+                    PLS_TRY(context, tile_backward(system, &v, l, &d_v));
+                }
+                PLS_TRY(context, pair_gram(system, options, l, &u, d_u, same ? NULL : &v, d_v,
+                                           arena, kernel));
+            }
+        }
+    }
+cleanup:
+    pls_arena_release(arena, mark);
+    return status;
+}
+
+pls_status pls_network_jacobian(pls_system *base, int64_t first, int64_t count, pls_arena *arena,
+                                pls_view out) {
+    pls_network_system *system = (pls_network_system *)base;
+    const pls_network *network = &system->network;
+    pls_device *device = base->device;
+    pls_context *context = device->context;
+    int64_t mark = pls_arena_mark(arena);
+    tile t = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, tile_take(system, arena, count, system->tile_u, &t));
+    if (arena->buffer == NULL) {
+        goto cleanup;
+    }
+    PLS_TRY(context, tile_load(system, &t, first, count));
+    for (int64_t l = network->depth - 1; l >= 0; l--) {
+        const pls_layer *layer = &network->layers[l];
+        int64_t parameters = pls_layer_parameters(layer);
+        pls_view d;
+        PLS_TRY(context, tile_backward(system, &t, l, &d));
+        pls_layer_rows rows = {tile_alpha(system, &t, l, 0, count), d};
+        PLS_TRY(context, layer->kind->jacobian(device, layer, network->outputs, rows, 0, parameters,
+                                               pls_view_cols(out, layer->offset, parameters)));
+    }
+cleanup:
+    pls_arena_release(arena, mark);
+    return status;
+}

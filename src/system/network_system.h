@@ -1,0 +1,52 @@
+/* The inside of a network system, shared by network_system.c (points and gradients) and
+ * network_kernel.c (Jacobian rows and the tangent kernel).
+ *
+ * All passes work on blocks of U consecutive samples, U a function of the architecture alone, and
+ * every product is formed block by block. So what is kept in memory, how large a tile is and how
+ * many threads run can change the speed but no bit of a result. */
+#ifndef PLSTAR_SYSTEM_NETWORK_SYSTEM_H
+#define PLSTAR_SYSTEM_NETWORK_SYSTEM_H
+
+#include "model/network.h"
+#include "system/system.h"
+
+typedef struct pls_network_system {
+    pls_system base;
+    pls_network network;
+    pls_model model; /* layers owned */
+    uint64_t seed;
+    double *inputs_host;  /* n x d */
+    double *targets_host; /* n x k */
+    pls_arena arena;
+    pls_view inputs;   /* n x d */
+    pls_view gathered; /* U x d: inputs of a block of listed samples */
+    int64_t block;     /* U */
+
+    /* The point: activations of all samples last evaluated, or of one block at a time. */
+    pls_activations point;
+    bool keeps_all;
+    int64_t present;    /* the block whose activations are there if only one is kept */
+    int64_t *selection; /* n: the samples last evaluated, if they were listed */
+    int64_t selected;   /* how many */
+    bool listed;
+    pls_view d[2]; /* 1 x U widest: derivatives of the pullback, in turn */
+
+    pls_activations tile_u, tile_v; /* views of kernel tiles, when not everything is kept */
+} pls_network_system;
+
+static inline int64_t pls_smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Blocks that so many samples make. */
+static inline int64_t pls_block_count(const pls_network_system *system, int64_t samples) {
+    return (samples + system->block - 1) / system->block;
+}
+
+/* The table's `jacobian` and `gram` of a network (system.h). */
+pls_status pls_network_jacobian(pls_system *base, int64_t first, int64_t count, pls_arena *arena,
+                                pls_view out);
+pls_status pls_network_gram(pls_system *base, const pls_kernel_options *options, pls_arena *arena,
+                            pls_view kernel);
+
+#endif
