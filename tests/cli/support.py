@@ -13,6 +13,8 @@ import unittest
 from array import array
 
 PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "plstar"
+# The sanitizer's malloc must fail as the system's does, for the tests of too little memory.
+os.environ.setdefault("ASAN_OPTIONS", "allocator_may_return_null=1")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 SMALL = ["--set", "model.width=24", "--set", "data.samples=12", "--set", "output.report=false"]
