@@ -55,7 +55,7 @@ static const option_entry table[] = {
     {"seed", 0, "N", RUNS, "seed", NULL, "Settings and weights",
      "of weights, batches, data and start vectors"},
     {"out", 'o', "DIR", RUNS, NULL, NULL, "Output",
-     "folder for results; by default runs/COMMAND-N, N counting up"},
+     "folder for results; by default runs/COMMAND-1, -2, ..."},
     {"overwrite", 0, NULL, RUNS, NULL, NULL, "Output", "replace a run that is there"},
     {"json", 0, NULL, ALL, NULL, NULL, "Output", "print the result as JSON, and nothing else"},
     {"quiet", 'q', NULL, ALL, NULL, NULL, "Output", "print errors only"},
