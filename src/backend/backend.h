@@ -15,7 +15,7 @@
  *   - The same inputs give the same bits whatever the number of threads, and whatever lies
  *     around the view. Reductions have one fixed order, in float64.
  *   - Scalars are float64; they are rounded to the dtype of the data.
- *   - No allocation but in `open`, `allocate`, `potrf` and `syevd`.
+ *   - No allocation but in `open`, `allocate`, `event_create`, `potrf` and `syevd`.
  *   - dtype: all views of a call have the same dtype unless a slot says otherwise. "f64" means
  *     that this view is float64 whatever the others are.
  *

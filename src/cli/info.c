@@ -56,7 +56,7 @@ static void print_devices(const json_t *devices) {
             printf("  %-10s %s\n  %-10s %.1f GB of %.1f GB memory available\n", name, description,
                    "", available / 1e9, total / 1e9);
         } else {
-            printf("  %-10s not here: %s\n", name, description);
+            printf("  %-10s not here:\n             %s\n", name, description);
         }
     }
 }
@@ -66,7 +66,7 @@ static void print_settings(void) {
     for (int i = 0; settings_key(i) != NULL; i++) {
         int length = (int)strlen(settings_key(i));
         if (column > 0 && column + length + 2 > 78) {
-            putchar('\n');
+            printf(",\n");
             column = 0;
         }
         column += printf("%s%s", column == 0 ? "  " : ", ", settings_key(i));

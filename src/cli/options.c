@@ -34,7 +34,7 @@ static const option_entry table[] = {
     {"optimizer", 0, "NAME", TRAIN, "train.optimizer", NULL, "Training", "gd or sgd"},
     {"batch", 0, "S", TRAIN, "train.batch", NULL, "Training", "sgd: samples a step"},
     {"resume", 0, "DIR", TRAIN, NULL, NULL, "Training",
-     "go on with an interrupted run, or with --steps N a finished one"},
+     "go on with an interrupted run; --steps N may reach further"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
      "extremes, or full: all eigenvalues"},
     {"method", 0, "NAME", RUNS, "monitor.method", NULL, "Tangent kernel",
@@ -50,12 +50,12 @@ static const option_entry table[] = {
     {"tensors", 0, "FILE", RUNS, "model.tensors", NULL, "Settings and weights",
      "weights (and inputs, targets) from a safetensors file"},
     {"tensor-order", 0, NULL, RUNS, "model.tensor_order", "true", "Settings and weights",
-     "take its tensors in order of appearance, whatever their names"},
+     "take its tensors in order of appearance"},
     {"precision", 0, "TYPE", RUNS, "precision", NULL, "Settings and weights", "f32 or f64"},
     {"seed", 0, "N", RUNS, "seed", NULL, "Settings and weights",
      "of weights, batches, data and start vectors"},
     {"out", 'o', "DIR", RUNS, NULL, NULL, "Output",
-     "folder for results; default runs/COMMAND-N, the first N that is free"},
+     "folder for results; by default runs/COMMAND-1, -2, ..."},
     {"overwrite", 0, NULL, RUNS, NULL, NULL, "Output", "replace a run that is there"},
     {"json", 0, NULL, ALL, NULL, NULL, "Output", "print the result as JSON, and nothing else"},
     {"quiet", 'q', NULL, ALL, NULL, NULL, "Output", "print errors only"},
@@ -131,23 +131,22 @@ static pls_status fail_option(cli *program, command which, int result, const cha
 static pls_status add_set(cli *program, const char *text, command_line *given, assignment *added) {
     pls_status status = PLS_OK;
     const char *equals = strchr(text, '=');
-    char **copies = &given->copies[2 * (size_t)given->assignment_count];
+    char **copy = &given->copies[given->assignment_count];
     if (equals == NULL || equals == text) {
         return cli_fail(program, PLS_ERROR_CONFIG,
                         "--set %s: KEY=VALUE was expected, such as --set train.steps=100", text);
     }
-    CLI_TRY(cli_format(program, &copies[0], "%.*s", (int)(equals - text), text));
-    CLI_TRY(cli_format(program, &copies[1], "--set %s", copies[0]));
-    *added = (assignment){copies[1], copies[0], equals + 1};
+    CLI_TRY(cli_format(program, copy, "%.*s", (int)(equals - text), text));
+    *added = (assignment){"--set", *copy, equals + 1};
 cleanup:
     return status;
 }
 
 static pls_status add_key(cli *program, const option_entry *entry, const char *text,
                           command_line *given, assignment *added) {
-    char **copies = &given->copies[2 * (size_t)given->assignment_count];
-    pls_status status = cli_format(program, &copies[0], "--%s", entry->name);
-    *added = (assignment){copies[0], entry->key, entry->argument != NULL ? text : entry->text};
+    char **copy = &given->copies[given->assignment_count];
+    pls_status status = cli_format(program, copy, "--%s", entry->name);
+    *added = (assignment){*copy, entry->key, entry->argument != NULL ? text : entry->text};
     return status;
 }
 
@@ -202,8 +201,7 @@ pls_status options_parse(cli *program, command which, int argc, char **argv, com
     *given = (command_line){.command = which};
     CLI_TRY(cli_allocate(program, argc, sizeof *given->assignments, "the options",
                          &given->assignments));
-    CLI_TRY(cli_allocate(program, 2 * (int64_t)argc, sizeof *given->copies, "the options",
-                         &given->copies));
+    CLI_TRY(cli_allocate(program, argc, sizeof *given->copies, "the options", &given->copies));
     opterr = 0;
     for (;;) {
         int at = optind;
@@ -227,7 +225,7 @@ cleanup:
 }
 
 void options_release(command_line *given) {
-    for (int i = 0; given->copies != NULL && i < 2 * given->assignment_count; i++) {
+    for (int i = 0; given->copies != NULL && i < given->assignment_count; i++) {
         free(given->copies[i]);
     }
     free(given->copies);
@@ -258,7 +256,10 @@ static const char *introduction(command which) {
                "  plstar train --set model.width=8192 --step-size theorem\n"
                "  plstar train --resume runs/train-1   go on after an interruption\n"
                "\n"
-               "Usage: plstar train [CONFIG] [options]\n";
+               "Usage: plstar train [CONFIG] [options]\n"
+               "\n"
+               "Without CONFIG and without model settings it is a demonstration: 64 digits,\n"
+               "two hidden layers of 4096, sigma_w 2, step critical:0.9, 250 steps, full spectrum.\n";
     case COMMAND_KERNEL:
         return "plstar kernel: the tangent kernel of a network and its spectrum, at one point\n"
                "\n"

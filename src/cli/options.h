@@ -18,7 +18,7 @@ typedef struct command_line {
     bool help_settings; /* --help settings */
     assignment *assignments;
     int assignment_count;
-    char **copies; /* texts that assignments point into */
+    char **copies; /* assignment_count, texts made for them */
 } command_line;
 
 /* Errors: PLS_ERROR_CONFIG (unknown option with the nearest one, missing argument). *given must be

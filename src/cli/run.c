@@ -25,6 +25,44 @@ cleanup:
     return status;
 }
 
+/* What `plstar train` shows to somebody who asks for nothing in particular: a network that is wide
+ * enough to see the theory at work, and weights large enough for mu to be far from zero. */
+static const struct {
+    const char *key, *text;
+} demonstration[] = {
+    {"model.layers", "[{width: 4096, activation: tanh}, {width: 4096, activation: tanh}, "
+                     "{width: outputs}]"},
+    {"model.sigma_w", "2"},
+    {"train.step_size", "critical:0.9"},
+    {"train.steps", "250"},
+    {"monitor.spectrum", "full"},
+};
+
+enum { DEMONSTRATION = sizeof demonstration / sizeof demonstration[0] };
+
+static bool model_is_given(const settings *all) {
+    for (int i = 0; settings_key(i) != NULL; i++) {
+        const char *key = settings_key(i);
+        if (strncmp(key, "model.", 6) == 0 && settings_origin(all, key) != ORIGIN_DEFAULT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every part of the demonstration that was not asked for otherwise. */
+static pls_status demonstrate(cli *program, settings *all) {
+    pls_status status = PLS_OK;
+    for (int i = 0; i < DEMONSTRATION; i++) {
+        const char *key = demonstration[i].key;
+        if (settings_origin(all, key) == ORIGIN_DEFAULT) {
+            CLI_TRY(settings_assign(program, all, key, key, demonstration[i].text));
+        }
+    }
+cleanup:
+    return status;
+}
+
 pls_status run_settings(cli *program, const command_line *given, settings *all) {
     pls_status status = PLS_OK;
     char *path = NULL;
@@ -44,6 +82,9 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
         CLI_TRY(settings_read(program, all, path));
     }
     CLI_TRY(options_apply(program, given, all));
+    if (all->command == COMMAND_TRAIN && path == NULL && !model_is_given(all)) {
+        CLI_TRY(demonstrate(program, all));
+    }
     CLI_TRY(settings_settle(program, all));
     if (given->resume != NULL) {
         CLI_TRY(check_unchanged(program, path, all));

@@ -176,8 +176,12 @@ static bool take_scalar(const setting *entry, settings *all, const value *given)
     bool words = entry->type == SETTING_CHOICE || entry->type == SETTING_STEP ||
                  entry->type == SETTING_SHARE || entry->type == SETTING_BYTES;
     if (entry->zero != NULL && strcmp(text, entry->zero) == 0) {
-        text = "0";
-    } else if (given->quoted && !words) {
+        memset(field, 0,
+               entry->type == SETTING_INTEGER || entry->type == SETTING_BYTES ? sizeof(int64_t)
+                                                                              : sizeof(double));
+        return true;
+    }
+    if (given->quoted && !words) {
         return false;
     }
     switch (entry->type) {

@@ -69,7 +69,7 @@ static const setting table[] = {
              "number of outputs; activations: identity, tanh, sigmoid, erf, softplus, swish, gelu, "
              "sin, relu"},
     {.key = "model.width", .type = SETTING_INTEGER, .flags = SETTING_UNWRITTEN,
-     .offset = FIELD(model.width), .text = "as in model.layers", .most = MOST,
+     .offset = FIELD(model.width), .text = "as in model.layers", .least = 1, .most = MOST,
      .zero = "as in model.layers", .help = "sets the width of all hidden layers at once"},
     {.key = "model.tensors", .type = SETTING_PATH, .offset = FIELD(model.tensors), .text = "",
      .help = "safetensors file with weights layers.<i>.weight, layers.<i>.bias to start from; its "
@@ -81,7 +81,7 @@ static const setting table[] = {
      .help = "digits (built in), sphere, gaussian (synthetic), idx:PREFIX, cifar10:DIR, "
              "npy:X.npy,Y.npy, safetensors:FILE or csv:FILE"},
     {.key = "data.samples", .type = SETTING_INTEGER, .offset = FIELD(data.samples), .text = "64",
-     .most = MOST, .zero = "all",
+     .least = 1, .most = MOST, .zero = "all",
      .help = "how many samples to take; by default 64 of the digits, all of any other source"},
     {.key = "data.classes", .type = SETTING_INTEGERS, .offset = FIELD(data.classes), .text = "[]",
      .least = -MOST, .most = MOST,

@@ -180,8 +180,8 @@ static void write_wrapped(const char *text, int margin, FILE *stream) {
 }
 
 void settings_help(command which, FILE *stream) {
-    fputs("Settings, for the configuration file and --set KEY=VALUE. In a file the part before\n"
-          "the dot is a section:\n\n"
+    fputs("Settings, for the configuration file and --set KEY=VALUE. In a file the part\n"
+          "before the dot is a section:\n\n"
           "  data:\n"
           "    samples: 200\n"
           "  train: {steps: 500, step_size: critical:0.5}\n\n"

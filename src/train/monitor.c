@@ -122,16 +122,18 @@ static pls_status keep_first(pls_monitor *monitor) {
     return status;
 }
 
-pls_status pls_monitor_measure(pls_monitor *monitor, pls_record *record) {
+pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *record) {
     pls_context *context = monitor->system->device->context;
     double start = pls_clock();
     bool first = !monitor->has_first;
     pls_spectrum *spectrum = &monitor->latest;
+    pls_spectrum_options how = monitor->options->spectrum;
     double change = 0.0;
     pls_status status = PLS_OK;
+    how.full = how.full && (first || last);
     pls_spectrum_destroy(context, spectrum);
     PLS_TRY(context, pls_kernel_compute(monitor->kernel));
-    PLS_TRY(context, pls_kernel_spectrum(monitor->kernel, &monitor->options->spectrum, spectrum));
+    PLS_TRY(context, pls_kernel_spectrum(monitor->kernel, &how, spectrum));
     PLS_TRY(context, kernel_change(monitor, &change));
     if (first) {
         PLS_TRY(context, keep_first(monitor));

@@ -35,8 +35,9 @@ void pls_monitor_destroy(pls_monitor *monitor);
  * measured whenever any is. */
 bool pls_monitor_due(const pls_monitor *monitor, int64_t step, bool last, double elapsed);
 
-/* Measures at the system's point and completes the record. The first measurement sets K_0. */
-pls_status pls_monitor_measure(pls_monitor *monitor, pls_record *record);
+/* Measures at the system's point and completes the record. The first measurement sets K_0. All
+ * eigenvalues are found, where the options ask for them, at the first and the last one only. */
+pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *record);
 
 /* Whether the options ask for any measurement. */
 bool pls_monitor_wanted(const pls_train_options *options);

@@ -184,7 +184,7 @@ static pls_status begin(trainer *t, pls_record *record) {
     }
     t->before = standing(t, 0);
     if (t->monitor.kernel != NULL) {
-        PLS_TRY(context, pls_monitor_measure(&t->monitor, record));
+        PLS_TRY(context, pls_monitor_measure(&t->monitor, t->options->steps == 0, record));
     }
     t->eta = t->options->step_size;
     if (t->options->step_rule == PLS_STEP_CRITICAL) {
@@ -259,7 +259,7 @@ static pls_status check_divergence(trainer *t, const pls_record *record) {
 }
 
 /* Records step `step`; *stop when the loss has fallen as far as was asked. */
-static pls_status record_step(trainer *t, int64_t step, bool due, bool *stop) {
+static pls_status record_step(trainer *t, int64_t step, bool last, bool due, bool *stop) {
     pls_context *context = t->system->device->context;
     pls_record record = empty_record(step);
     pls_status status = PLS_OK;
@@ -267,7 +267,7 @@ static pls_status record_step(trainer *t, int64_t step, bool due, bool *stop) {
     *stop = record.loss <= t->options->stop_at * t->initial_loss;
     if ((due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0))) &&
         isfinite(record.loss)) {
-        PLS_TRY(context, pls_monitor_measure(&t->monitor, &record));
+        PLS_TRY(context, pls_monitor_measure(&t->monitor, last || *stop, &record));
     }
     t->result->last = record;
     PLS_TRY(context, tell_observer(t, &record));
@@ -313,7 +313,7 @@ static pls_status loop(trainer *t, int64_t first_step, const pls_record *initial
             stop = initial->loss <= options->stop_at * t->initial_loss;
             PLS_TRY(context, tell_observer(t, initial));
         } else if (recorded) {
-            PLS_TRY(context, record_step(t, step, due, &stop));
+            PLS_TRY(context, record_step(t, step, last, due, &stop));
         }
         if (last || stop) {
             break;

@@ -401,6 +401,11 @@ static long double phi_scale(pls_activation phi, int order, long double z) {
     return value;
 }
 
+/* What a factor that underflows costs the product z times it. */
+static long double underflow(const trial *t, long double z) {
+    return fabsl(z) * (t->given.dtype == PLS_F32 ? 0x1p-126L : 0x1p-1022L);
+}
+
 /* Moderate numbers, large ones of both signs, and zero. */
 static double preactivation(int64_t e) {
     static const double special[] = {0.0,   -0.0, 1e-9,  8.0,   -8.0,  30.0,
@@ -448,7 +453,7 @@ static void bias_reference(trial *t) {
             double computed = trial_after(t, 0, i, j);
             trial_expect(t, 0, i, j, (long double)z + shift, fabs(z) + fabs(shift));
             trial_expect(t, 1, i, j, phi_reference(bias_phi(t), 0, computed),
-                         phi_scale(bias_phi(t), 0, computed));
+                         phi_scale(bias_phi(t), 0, computed) + underflow(t, computed));
         }
     }
 }
@@ -474,7 +479,8 @@ static void derivative_reference(trial *t) {
         for (int64_t j = 0; j < t->given.n; j++) {
             double z = trial_before(t, 0, i / t->given.p, j), d = trial_before(t, 1, i, j);
             trial_expect(t, 1, i, j, d * phi_reference(bias_phi(t), derivative_order(t), z),
-                         fabsl(d * phi_scale(bias_phi(t), derivative_order(t), z)));
+                         fabsl(d * phi_scale(bias_phi(t), derivative_order(t), z)) +
+                             underflow(t, z));
         }
     }
 }

@@ -186,18 +186,18 @@ Test(train, a_false_pl_ratio_is_counted_as_a_violation) {
     pls_monitor monitor;
     pls_record record = {0};
     network_check(&f, pls_monitor_create(f.system, &options, &monitor));
-    network_check(&f, pls_monitor_measure(&monitor, &record)); /* rho = 0 < lambda_min */
+    network_check(&f, pls_monitor_measure(&monitor, false, &record)); /* rho = 0 < lambda_min */
     cr_expect_eq(monitor.violations, 1);
     record.pl_ratio = record.lambda_max * (1.0 + 1e-9);
-    network_check(&f, pls_monitor_measure(&monitor, &record));
+    network_check(&f, pls_monitor_measure(&monitor, false, &record));
     cr_expect_eq(monitor.violations, 2);
     record.pl_ratio = record.lambda_min * (1.0 - 1e-9);
-    network_check(&f, pls_monitor_measure(&monitor, &record));
+    network_check(&f, pls_monitor_measure(&monitor, false, &record));
     cr_expect_eq(monitor.violations, 3);
     record.pl_ratio = record.lambda_min;
-    network_check(&f, pls_monitor_measure(&monitor, &record));
+    network_check(&f, pls_monitor_measure(&monitor, false, &record));
     record.pl_ratio = record.lambda_max;
-    network_check(&f, pls_monitor_measure(&monitor, &record));
+    network_check(&f, pls_monitor_measure(&monitor, false, &record));
     cr_expect_eq(monitor.violations, 3);
     pls_monitor_destroy(&monitor);
     network_tear_down(&f);

@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <math.h>
 
-enum { FACTOR_BLOCK = 128, PANEL_ROWS = 128, SOLVE_COLS = 32 };
+enum { FACTOR_BLOCK = 128, PANEL_ROWS = 128, SOLVE_COLS = 64 };
 
 /* Factors one diagonal block; returns the order of the first minor that fails, or 0. A pivot that
  * is not a number passes the library's test "<= 0" in some versions, so the factor's diagonal is
@@ -67,31 +67,58 @@ cleanup:
     return status;
 }
 
-/* Columns of x are independent: each group is solved by one thread. */
+/* x = L^-1 x or L^-T x for a diagonal block, groups of columns in parallel. */
+static void solve_block(pls_device *device, CBLAS_TRANSPOSE transpose, pls_view l, pls_view x) {
+#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    for (int64_t first = 0; first < x.cols; first += SOLVE_COLS) {
+        cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, transpose, CblasNonUnit, (int)x.rows,
+                    (int)pls_least(SOLVE_COLS, x.cols - first), 1.0, pls_f64_at(l, 0, 0), (int)l.ld,
+                    pls_f64_at(x, 0, first), (int)x.ld);
+    }
+}
+
+/* One column: what the time goes into is reading the factor. */
+static void solve_column(pls_view l, pls_view x) {
+    int n = (int)l.rows, step = n == 1 ? 1 : (int)x.ld;
+    const double *factor = pls_f64_at(l, 0, 0);
+    double *column = pls_f64_at(x, 0, 0);
+    cblas_dtrsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, factor, (int)l.ld, column,
+                step);
+    cblas_dtrsv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, n, factor, (int)l.ld, column,
+                step);
+}
+
+/* By blocks of rows of x: solve with the diagonal block, then take its part out of the rows below
+ * (first pass, L) or above (second pass, LT), which is a product on tiles. */
 pls_status pls_cpu_potrs(pls_device *device, pls_view l, pls_view x) {
     pls_status status = PLS_OK;
+    int64_t n = l.rows;
     PLS_TRY(device->context, pls_cpu_check_blas(device, "potrs", l));
     PLS_TRY(device->context, pls_cpu_check_blas(device, "potrs", x));
     pls_cpu_own_threads();
-    const double *factor = pls_f64_at(l, 0, 0);
-    int n = (int)l.rows, l_ld = (int)l.ld, x_ld = (int)x.ld;
     if (x.cols == 1) {
-        double *column = pls_f64_at(x, 0, 0);
-        int step = n == 1 ? 1 : x_ld;
-        cblas_dtrsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, factor, l_ld, column,
-                    step);
-        cblas_dtrsv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, n, factor, l_ld, column,
-                    step);
+        solve_column(l, x);
         return PLS_OK;
     }
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
-    for (int64_t first = 0; first < x.cols; first += SOLVE_COLS) {
-        int cols = (int)pls_least(SOLVE_COLS, x.cols - first);
-        double *group = pls_f64_at(x, 0, first);
-        cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, cols, 1.0,
-                    factor, l_ld, group, x_ld);
-        cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, n, cols, 1.0,
-                    factor, l_ld, group, x_ld);
+    for (int64_t first = 0; first < n; first += FACTOR_BLOCK) {
+        int64_t width = pls_least(FACTOR_BLOCK, n - first), next = first + width;
+        pls_view columns = pls_view_cols(l, first, width), part = pls_view_rows(x, first, width);
+        solve_block(device, CblasNoTrans, pls_view_rows(columns, first, width), part);
+        if (next < n) {
+            PLS_TRY(device->context, pls_cpu_gemm(device, PLS_PLAIN, PLS_PLAIN, -1.0,
+                                                  pls_view_rows(columns, next, n - next), part, 1.0,
+                                                  pls_view_rows(x, next, n - next)));
+        }
+    }
+    for (int64_t first = (n - 1) / FACTOR_BLOCK * FACTOR_BLOCK; first >= 0; first -= FACTOR_BLOCK) {
+        int64_t width = pls_least(FACTOR_BLOCK, n - first);
+        pls_view rows = pls_view_rows(l, first, width), part = pls_view_rows(x, first, width);
+        solve_block(device, CblasTrans, pls_view_cols(rows, first, width), part);
+        if (first > 0) {
+            PLS_TRY(device->context, pls_cpu_gemm(device, PLS_TRANSPOSED, PLS_PLAIN, -1.0,
+                                                  pls_view_cols(rows, 0, first), part, 1.0,
+                                                  pls_view_rows(x, 0, first)));
+        }
     }
 cleanup:
     return status;

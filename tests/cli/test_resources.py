@@ -1,0 +1,53 @@
+"""Folders that cannot be written, full disks, too little memory."""
+
+import os
+import resource
+
+from support import SMALL, Case, main, run
+
+
+def file_limit(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+class Resources(Case):
+    def test_folders_that_cannot_be(self):
+        self.write("file", "")
+        self.refused(3, "kernel", *SMALL, "--out", "file", words=["file", "not a folder"])
+        self.refused(3, "kernel", *SMALL, "--out", "file/k", words=["file/k"])
+        self.refused(3, "train", *SMALL, "--out", "/proc/plstar", words=["/proc/plstar"])
+        self.refused(2, "train", *SMALL, "--out", "", words=["--out"])
+
+    def test_full_disk(self):
+        for size, name in ((0, "config.yaml"), (4096, "kernel.npy")):
+            self.refused(3, "kernel", *SMALL, "--out", f"k{size}", words=[name, "cannot be written"],
+                         preexec_fn=file_limit(size))
+            self.assertFalse(os.path.exists(self.path(f"k{size}", name)))
+            left = [file for file in os.listdir(self.path(f"k{size}")) if "." in file]
+            self.assertTrue(set(left) <= {"config.yaml", "outputs.npy"}, left)
+
+    def test_disk_that_fills_while_training(self):
+        self.refused(3, "train", *SMALL, "--out", "t", words=["metrics.csv"],
+                     preexec_fn=file_limit(8192))
+        rows = self.metrics("t")
+        self.assertGreater(len(rows), 3)
+
+    def test_full_stdout(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            for arguments in (["--help"], ["kernel", *SMALL, "--json", "--out", "k"], ["info"]):
+                result = run(*arguments, cwd=self.folder, stdout=full)
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertIn("No space left", result.stderr)
+
+    def test_too_little_memory_is_refused_before_any_work(self):
+        self.refused(4, "kernel", "--set", "model.width=10000000", "--out", "k", words=["bytes"])
+        self.assertFalse(os.path.exists(self.path("k")))
+        self.refused(4, "kernel", "--set", "data.samples=1797", "--set", "data.source=digits",
+                     "--set", "model.width=3000000", "--out", "k", words=["bytes"])
+
+    def test_sphere_larger_than_memory(self):
+        self.refused(4, "kernel", "--set", "data.source=sphere", "--set",
+                     "data.samples=1000000000000", "--out", "k")
+
+
+main()

@@ -1,0 +1,143 @@
+"""What runs leave: files that agree with one another, the same bits whatever the machine does."""
+
+import json
+import math
+
+from support import SMALL, Case, main, read_npy, read_safetensors, run, write_npy
+
+
+class Results(Case):
+    def test_files_of_kernel_agree(self):
+        self.good("kernel", *SMALL, "--precision", "f64", "--spectrum", "full", "--gradient",
+                  "--jacobian", "--out", "k")
+        summary = self.summary("k")
+        n, p = summary["equations"], summary["parameters"]
+        self.assertEqual(n, summary["samples"] * summary["outputs"])
+        (rows, columns), kernel = read_npy(self.path("k", "kernel.npy"))
+        self.assertEqual((rows, columns), (n, n))
+        shape, jacobian = read_npy(self.path("k", "jacobian.npy"))
+        self.assertEqual(shape, (n, p))
+        largest = max(map(abs, kernel))
+        for i in range(0, n, 7):
+            for j in range(0, n, 5):
+                product = math.fsum(jacobian[i * p + c] * jacobian[j * p + c] for c in range(p))
+                self.assertLess(abs(product - kernel[i * n + j]), 1e-12 * largest)
+        shape, eigenvalues = read_npy(self.path("k", "eigenvalues.npy"))
+        self.assertEqual(shape, (n,))
+        self.assertEqual(eigenvalues, sorted(eigenvalues))
+        self.assertAlmostEqual(math.fsum(eigenvalues), math.fsum(kernel[::n + 1]), places=9)
+        self.assertLess(abs(eigenvalues[-1] - summary["lambda_max"]), 1e-12 * largest)
+        self.assertLess(abs(eigenvalues[0] - summary["lambda_min"]), 1e-12 * largest)
+        shape, gradient = read_npy(self.path("k", "gradient.npy"))
+        self.assertEqual(shape, (p,))
+        norm = math.sqrt(math.fsum(g * g for g in gradient))
+        self.assertLess(abs(norm / summary["gradient_norm"] - 1), 1e-12)
+        ratio = 0.5 * norm ** 2 / summary["loss"]
+        self.assertLess(abs(ratio / summary["pl_ratio"] - 1), 1e-12)
+        self.assertEqual(read_npy(self.path("k", "outputs.npy"))[0], (12, 10))
+
+    def test_files_of_train_agree(self):
+        result = self.good("train", *SMALL, "--steps", "12", "--spectrum", "full", "--json",
+                           "--set", "monitor.every=5", "--out", "t")
+        summary, rows = self.summary("t"), self.metrics("t")
+        self.assertEqual(json.loads(result.stdout), summary)
+        self.assertEqual(self.read("t", "metrics.csv").split(b"\n")[0].decode(),
+                         "step,loss,gradient_norm,pl_ratio,distance,lambda_min,lambda_min_lower,"
+                         "lambda_max,kernel_change,lambda_min_upper,kernel_floor,condition_number")
+        self.assertEqual([int(row["step"]) for row in rows], list(range(13)))
+        measured = [row for row in rows if row["lambda_min"]]
+        self.assertEqual([int(row["step"]) for row in measured], [0, 5, 10, 12])
+        for row in measured:
+            self.assertLessEqual(float(row["lambda_min_lower"]), float(row["lambda_min"]))
+            self.assertLessEqual(float(row["lambda_min"]), float(row["lambda_min_upper"]))
+            self.assertLessEqual(float(row["lambda_min_lower"]), float(row["pl_ratio"]))
+            self.assertLessEqual(float(row["pl_ratio"]), 1.00001 * float(row["lambda_max"]))
+        last = rows[-1]
+        for key in ("loss", "gradient_norm", "pl_ratio", "distance", "lambda_min", "lambda_min_lower",
+                    "lambda_min_upper", "lambda_max", "kernel_change", "kernel_floor"):
+            self.assertEqual(float(last[key]), summary[key], key)
+        self.assertEqual(summary["initial_loss"], float(rows[0]["loss"]))
+        self.assertEqual(summary["measurements"], 4)
+        self.assertEqual(summary["violations"], 0)
+        self.assertEqual(summary["stopped"], "finished")
+        for name in ("eigenvalues.npy", "eigenvalues_initial.npy"):
+            self.assertEqual(read_npy(self.path("t", name))[0], (120,))
+        weights = read_safetensors(self.path("t", "weights.safetensors"))
+        self.assertEqual({name: shape for name, (shape, _) in weights.items()},
+                         {"layers.0.weight": (24, 64), "layers.1.weight": (10, 24)})
+
+    def test_weights_come_back(self):
+        self.good("train", *SMALL, "--steps", "4", "--set", "monitor.every=never", "--step-size",
+                  "0.01", "--out", "t")
+        self.good("kernel", "t/config.yaml", "--tensors", "t/weights.safetensors", "--out", "k")
+        self.assertLess(abs(self.summary("k")["loss"] / self.summary("t")["loss"] - 1), 1e-6)
+        self.assertIsNone(self.summary("t")["lambda_min"])
+        self.assertTrue(any("not measured" in note for note in self.summary("t")["notes"]))
+
+    def test_stop_at(self):
+        self.good("train", *SMALL, "--set", "train.stop_at=0.9", "--out", "t")
+        summary = self.summary("t")
+        self.assertEqual(summary["stopped"], "stop_at reached")
+        self.assertLessEqual(summary["loss"], 0.9 * summary["initial_loss"])
+
+    def test_theorem_step(self):
+        self.good("train", *SMALL, "--step-size", "theorem", "--steps", "5", "--out", "t")
+        summary = self.summary("t")
+        self.assertEqual(summary["theorem_evidence"], "sampled")
+        self.assertEqual(summary["step_size"], summary["theorem_step_size"])
+        self.assertLess(summary["loss"], summary["initial_loss"])
+
+    def same_kernels(self, base, variants):
+        self.good("kernel", *base, "--out", "k0")
+        for i, more in enumerate(variants, 1):
+            self.good("kernel", *base, *more, "--out", f"k{i}")
+            for name in ("kernel.npy", "outputs.npy"):
+                self.assertEqual(self.read("k0", name), self.read(f"k{i}", name), (name, more))
+            self.assertEqual(self.summary("k0")["lambda_min"], self.summary(f"k{i}")["lambda_min"])
+
+    def test_threads_tiles_and_memory_change_no_bit(self):
+        base = ["--set", "data.samples=300", "--set", "model.width=32", "--set",
+                "output.report=false", "--set", "monitor.trace=true"]
+        self.same_kernels([*base, "--threads", "1"],
+                          [["--threads", "2"], ["--set", "monitor.tile=64"],
+                           ["--set", "monitor.tile=200"], ["--set", "monitor.memory=64MB"]])
+
+    def test_many_blocks_of_the_whole_kernel(self):
+        base = ["--set", "data.samples=150", "--set", "model.width=16", "--set",
+                "output.report=false", "--set", "monitor.refine=never"]
+        self.same_kernels(base, [["--threads", "1", "--set", "monitor.tile=64"],
+                                 ["--set", "monitor.memory=128MB"]])
+
+    def test_threads_change_no_bit_of_training(self):
+        base = ["train", *SMALL, "--optimizer", "sgd", "--batch", "5", "--steps", "20"]
+        for threads in (1, 2):
+            self.good(*base, "--threads", threads, "--out", f"t{threads}")
+        for name in ("metrics.csv", "weights.safetensors"):
+            self.assertEqual(self.read("t1", name), self.read("t2", name), name)
+
+    def test_equal_inputs_are_noted(self):
+        rows = [[1.0, 2.0], [0.5, -1.0], [3.0, 1.0], [0.5, -1.0]]
+        write_npy(self.path("x.npy"), (4, 2), sum(rows, []))
+        write_npy(self.path("y.npy"), (4, 1), [0.5, 1.5, 2.5, 3.5])
+        self.good("kernel", "--set", "data.source=npy:x.npy,y.npy", "--set", "model.width=16",
+                  "--set", "output.report=false", "--out", "k")
+        notes = " ".join(self.summary("k")["notes"])
+        self.assertIn("samples 1 and 3", notes)
+        self.assertIn("below the floor", notes)
+        self.assertIsNone(self.summary("k")["condition_number"])
+
+    def test_data_that_is_not_finite(self):
+        write_npy(self.path("x.npy"), (3, 2), [1.0, 2.0, 3.0, math.nan, 5.0, 6.0])
+        write_npy(self.path("y.npy"), (3, 1), [0.5, 1.5, 2.5])
+        self.refused(3, "kernel", "--set", "data.source=npy:x.npy,y.npy", words=["x.npy"])
+
+    def test_data_that_is_not_there(self):
+        self.refused(3, "kernel", "--set", "data.source=idx:none", words=["none"])
+        self.refused(3, "kernel", "--tensors", "none.safetensors", words=["none.safetensors"])
+        self.refused(2, "kernel", "--set", "data.source=digitz", words=["digitz"])
+        self.refused(2, "kernel", "--set", "data.samples=5000", words=["5,000", "1,797"])
+        result = run("kernel", "--set", "data.source=csv:none.csv", cwd=self.folder)
+        self.assertEqual(result.returncode, 3, result.stderr)
+
+
+main()
