@@ -1,6 +1,6 @@
 /* The constants of the paper's theorems and the step size they promise convergence for.
  *
- * Theorem (GD under PL*, arXiv 2003.00307; claim 8 of docs/theory.md): with L_F = sup ||DF||,
+ * Theorem (GD under PL*, arXiv 2003.00307; see docs/theory.md): with L_F = sup ||DF||,
  * beta_F the smoothness of F and mu = inf lambda_min(K) over the ball B(w_0, R),
  *     R = 2 L_F ||r_0|| / mu,   eta <= 1 / (L_F^2 + beta_F ||r_0||)
  * keep GD in the ball, with L_t <= (1 - eta mu)^t L_0. */

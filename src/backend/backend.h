@@ -19,7 +19,7 @@
  *   - dtype: all views of a call have the same dtype unless a slot says otherwise. "f64" means
  *     that this view is float64 whatever the others are.
  *
- * A new backend is one new table; see docs/operations.md for how to add an operation. */
+ * A new backend is one new table; see docs/adding.md for how to add an operation. */
 #ifndef PLSTAR_BACKEND_BACKEND_H
 #define PLSTAR_BACKEND_BACKEND_H
 

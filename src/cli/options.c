@@ -259,8 +259,7 @@ static const char *introduction(command which) {
                "Usage: plstar train [CONFIG] [options]\n"
                "\n"
                "Without CONFIG and without model settings it is a demonstration: 64 digits,\n"
-               "two hidden layers of 4096, sigma_w 2, step critical:0.9, 250 steps, full "
-               "spectrum.\n";
+               "two hidden layers of 4096, sigma_w 2, 250 steps of critical:0.9, full spectrum.\n";
     case COMMAND_KERNEL:
         return "plstar kernel: the tangent kernel of a network and its spectrum, at one point\n"
                "\n"
