@@ -134,8 +134,12 @@ static pls_status flush_output(cli *program, pls_status status) {
  * core from the one that it waits for, and a run takes three times as long. The OpenMP library
  * reads its settings once, when it is loaded, so the program starts itself again with this one. */
 static void wait_without_spinning(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") == NULL && setenv("OMP_WAIT_POLICY", "passive", 1) == 0) {
-        execv("/proc/self/exe", argv); /* if that fails, this process goes on as it is */
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0 && getenv("OMP_WAIT_POLICY") == NULL &&
+        setenv("OMP_WAIT_POLICY", "passive", 1) == 0) {
+        self[length] = '\0';
+        execv(self, argv); /* if that fails, this process goes on as it is */
     }
 }
 
