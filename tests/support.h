@@ -70,6 +70,25 @@ static inline void support_fail_each_allocation(support_action *action, void *us
     }
 }
 
+/* The same for an action that can do without some of its memory: it may also get through. */
+static inline void support_survive_each_allocation(support_action *action, void *user) {
+    for (int64_t n = 1;; n++) {
+        support_allocator allocator = {0};
+        pls_context *context = support_context(&allocator);
+        allocator.fail_at = allocator.calls + n;
+        pls_status status = action(context, user);
+        cr_assert(status == PLS_OK || status == PLS_ERROR_MEMORY, "allocation %lld: %s",
+                  (long long)n, pls_error_text(context));
+        cr_assert_eq(allocator.live, 1, "a leak after the %lld-th failed", (long long)n);
+        bool reached = allocator.calls >= allocator.fail_at;
+        pls_context_destroy(context);
+        if (!reached) {
+            cr_assert_eq(status, PLS_OK);
+            return;
+        }
+    }
+}
+
 /* The status and a part of the sentence. */
 #define SUPPORT_EXPECT_ERROR(context, status, expected, part)                                      \
     do {                                                                                           \

@@ -66,7 +66,8 @@ typedef enum pls_refine {
 typedef struct pls_spectrum_options {
     bool full; /* all eigenvalues, not only the extreme ones */
     pls_refine refine;
-    int64_t floor_samples; /* sub-sample on which f32 is measured against f64; 0 = the bound */
+    int64_t floor_samples; /* sub-sample on which f32 is measured against f64; 0 = the a-priori
+                              estimate of rounding alone */
     uint64_t seed;         /* of the Lanczos start vectors */
 } pls_spectrum_options;
 
@@ -77,20 +78,21 @@ pls_spectrum_options pls_spectrum_options_defaults(void);
  * moved it by. An eigenvalue below the floor is not known, not even its sign. */
 typedef struct pls_spectrum {
     int64_t size;
-    double lambda_min;          /* Rayleigh quotient of the last vector */
-    double lambda_min_lower;    /* lambda_min - residual - floor (an estimate, not yet a proof) */
-    double lambda_min_upper;    /* lambda_min + floor */
+    double lambda_min;       /* Rayleigh quotient of the last vector */
+    double lambda_min_lower; /* lambda_min - residual - floor - accuracy of the Lanczos method (an
+                                estimate, not yet a proof) */
+    double lambda_min_upper; /* lambda_min + floor */
     double lambda_min_residual; /* ||K v - lambda v||, ||v|| = 1 */
     double lambda_max;
     double lambda_max_residual;
     double condition_number; /* lambda_max / lambda_min; NaN below the floor */
     double floor;
-    double floor_bound;  /* the a-priori bound; `floor` is the measured one where there is one */
-    bool below_floor;    /* lambda_min < floor */
-    bool refined;        /* measured on the float64 copy */
-    double shift;        /* added to the diagonal to let the Cholesky factorisation through */
-    double trace;        /* of K */
-    double *eigenvalues; /* ascending, `size` of them; NULL unless full */
+    double floor_estimate; /* the a-priori estimate; `floor` is measured where it can be */
+    bool below_floor;      /* lambda_min < floor */
+    bool refined;          /* measured on the float64 copy */
+    double shift;          /* added to the diagonal to let the Cholesky factorisation through */
+    double trace;          /* of K */
+    double *eigenvalues;   /* ascending, `size` of them; NULL unless full */
 } pls_spectrum;
 
 /* Measures the spectrum of a computed kernel. *spectrum must be zeroed or fresh; free it by

@@ -20,19 +20,21 @@ typedef enum pls_evidence { PLS_EVIDENCE_EXACT, PLS_EVIDENCE_SAMPLED } pls_evide
 
 typedef struct pls_constants {
     pls_evidence evidence;
-    double residual_norm; /* ||r_0|| */
-    double mu;            /* of lambda_min(K) */
-    double lipschitz;     /* L_F */
-    double smoothness;    /* beta_F */
-    double radius;        /* R; infinite when mu is not positive */
-    double step_size;     /* 1 / (L_F^2 + beta_F ||r_0||) */
-    int64_t points;       /* at which the constants were sampled */
+    double residual_norm;  /* ||r_0|| */
+    double mu;             /* of lambda_min(K); 0 where it is below its floor */
+    double lipschitz;      /* L_F */
+    double smoothness;     /* beta_F */
+    double radius;         /* R; infinite when mu is 0 */
+    double sampled_radius; /* of the ball that was sampled; R unless that kept growing */
+    double step_size;      /* 1 / (L_F^2 + beta_F ||r_0||) */
+    int64_t points;        /* at which the constants were sampled */
 } pls_constants;
 
 /* Estimates the constants for the square loss at the system's weights, which are restored.
  * beta_F at a point is max over unit v of ||D^2 F(v, v)||, found by the symmetric higher-order
  * power iteration with finite differences of F and J^T u; points: w_0 and both ends of the ball
- * along the steepest and the most curved direction. Errors: those of kernel and spectrum. */
+ * along the steepest and the most curved direction, and again where the ball has grown by what
+ * was found. The trace option of `kernel` is passed over. Errors: those of kernel and spectrum. */
 pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *kernel,
                                   uint64_t seed, pls_constants *constants);
 

@@ -80,7 +80,8 @@ typedef struct pls_train_result {
     int64_t measurements;        /* of the kernel, this run */
     int64_t violations;          /* measured steps at which lambda_min <= rho <= lambda_max failed
                                     by more than the floor (square loss) */
-    double lambda_min_infimum;   /* smallest measured lambda_min */
+    double lambda_min_infimum;   /* smallest measured lambda_min ... */
+    double infimum_floor;        /* ... and the floor of that measurement */
     double seconds_steps, seconds_measuring, seconds_checkpoints;
 } pls_train_result;
 

@@ -128,7 +128,7 @@ static void summarize(kernel_run *run) {
     summary_spectrum(made, spectrum->lambda_min, spectrum->lambda_min_lower,
                      spectrum->lambda_min_upper, spectrum->lambda_max, spectrum->condition_number,
                      spectrum->floor, "it was not measured");
-    summary_number(made, "kernel_floor_bound", spectrum->floor_bound, "there is none");
+    summary_number(made, "kernel_floor_estimate", spectrum->floor_estimate, "there is none");
     summary_number(made, "kernel_trace", spectrum->trace, "the kernel is not finite");
     if (spectrum->refined) {
         summary_note(made, "the spectrum was measured on a float64 copy of the network");

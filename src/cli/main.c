@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "plstar: tangent kernels, their spectra and the PL* condition of wide networks\n"
@@ -129,7 +130,21 @@ static pls_status flush_output(cli *program, pls_status status) {
     return status;
 }
 
+/* Threads that wait must not spin: on a machine that others use too, a spinning thread keeps the
+ * core from the one that it waits for, and a run takes three times as long. The OpenMP library
+ * reads its settings once, when it is loaded, so the program starts itself again with this one. */
+static void wait_without_spinning(char **argv) {
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0 && getenv("OMP_WAIT_POLICY") == NULL &&
+        setenv("OMP_WAIT_POLICY", "passive", 1) == 0) {
+        self[length] = '\0';
+        execv(self, argv); /* if that fails, this process goes on as it is */
+    }
+}
+
 int main(int argc, char **argv) {
+    wait_without_spinning(argv);
     cli program = {0};
     pls_status status = flush_output(&program, dispatch(&program, argc, argv));
     if (status != PLS_OK) {

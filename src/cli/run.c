@@ -166,7 +166,7 @@ void run_print_head(const experiment *built) {
 }
 
 void run_print_mu(double lambda_min, double lower, double upper, double floor_value) {
-    if (lambda_min < floor_value) {
+    if (!(lambda_min > floor_value)) {
         printf("mu          below the floor of %.3g: rounding hides its value and its sign\n",
                floor_value);
     } else {

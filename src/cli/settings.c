@@ -656,10 +656,12 @@ pls_status settings_settle(cli *program, settings *all) {
                           (long long)rank);
         goto cleanup;
     }
-    if (all->train.step_size.rule == STEP_THEOREM && all->train.loss != PLS_LOSS_SQUARE) {
+    bool covered = all->train.loss == PLS_LOSS_SQUARE && all->train.optimizer == PLS_OPTIMIZER_GD;
+    if (all->train.step_size.rule == STEP_THEOREM && !covered) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
-                          "train.step_size: the theorem's step size is that of the square loss; "
-                          "give a number, or train.loss: square");
+                          "train.step_size: the theorem's step size is that of gradient descent on "
+                          "the square loss; give a number, or train.loss: square and "
+                          "train.optimizer: gd");
         goto cleanup;
     }
     CLI_TRY(settle_paths(program, all));

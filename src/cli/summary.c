@@ -125,7 +125,7 @@ void summary_spectrum(summary *made, double lambda_min, double lower, double upp
                       double lambda_max, double condition_number, double floor_value,
                       const char *why_missing) {
     bool known = isfinite(lambda_min);
-    bool below = known && lambda_min < floor_value;
+    bool below = known && !(lambda_min > floor_value);
     const char *why = known ? "it is not finite" : why_missing;
     summary_number(made, "lambda_min", lambda_min, why);
     summary_number(made, "lambda_min_lower", lower, why);

@@ -139,7 +139,10 @@ static void summarize_constants(train_run *run) {
     summary_number(made, "theorem_mu", constants->mu, "it could not be measured");
     summary_number(made, "theorem_lipschitz", constants->lipschitz, "it could not be measured");
     summary_number(made, "theorem_smoothness", constants->smoothness, "it could not be measured");
-    summary_number(made, "theorem_radius", constants->radius, "mu is not positive");
+    summary_number(made, "theorem_radius", constants->radius,
+                   "mu is below its floor, so no ball is promised to hold a solution");
+    summary_number(made, "theorem_sampled_radius", constants->sampled_radius,
+                   "it could not be measured");
     summary_number(made, "theorem_step_size", constants->step_size, "it could not be measured");
 }
 
@@ -175,6 +178,8 @@ static void summarize(train_run *run, const char *stopped) {
                    "the kernel was not measured");
     summary_number(made, "mu_infimum", has_kernel ? result->lambda_min_infimum : NAN,
                    "the kernel was not measured");
+    summary_number(made, "mu_infimum_floor", has_kernel ? result->infimum_floor : NAN,
+                   "the kernel was not measured");
     if (has_kernel && measured->step != last->step) {
         summary_note(made, "the spectrum is that of step %lld, the last one measured",
                      (long long)measured->step);
@@ -201,8 +206,12 @@ static void print_summary(const train_run *run, const char *stopped, double seco
     if (measured->step >= 0) {
         run_print_mu(measured->lambda_min, measured->lambda_min_lower, measured->lambda_min_upper,
                      measured->kernel_floor);
-        printf("lambda_max  %.6g; smallest mu on the way %.6g\n", measured->lambda_max,
-               result->lambda_min_infimum);
+        printf("lambda_max  %.6g; smallest mu on the way ", measured->lambda_max);
+        if (result->lambda_min_infimum > result->infimum_floor) {
+            printf("%.6g\n", result->lambda_min_infimum);
+        } else {
+            printf("below its floor of %.3g\n", result->infimum_floor);
+        }
         printf("kernel      moved by %.3g of its norm\n", measured->kernel_change);
         if (run->settings.train.loss == PLS_LOSS_SQUARE && !run->settings.monitor.trace) {
             printf("PL ratio    lambda_min <= rho <= lambda_max held at %lld of %lld measured "

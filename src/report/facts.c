@@ -115,7 +115,9 @@ pls_report_facts pls_report_find_facts(const pls_report_run *run) {
     }
     /* One that the table does not hold comes without its interval. */
     if (!isnan(mu) && !(facts.mu <= mu * (1.0 + rounding))) {
-        take_smallest(&facts, mu, NAN, NAN, pls_report_number(run, "kernel_floor"));
+        double floor = pls_report_number(run, "mu_infimum_floor");
+        take_smallest(&facts, mu, NAN, NAN,
+                      isnan(floor) ? pls_report_number(run, "kernel_floor") : floor);
     }
     check_guarantee(run, &facts);
     return facts;

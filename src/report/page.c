@@ -40,6 +40,7 @@ static const char *const placed_keys[] = {"command",
                                           "model",
                                           "data",
                                           "mu_infimum",
+                                          "mu_infimum_floor",
                                           "monitor_share"};
 
 static void escape(pls_text *page, const char *string) {

@@ -66,13 +66,12 @@ static pls_status jacobian(pls_system *base, int64_t first, int64_t count, pls_a
     return pls_copy(base->device, pls_view_rows(((linear_system *)base)->a, first, count), out);
 }
 
-static pls_status promote(pls_system *base, const int64_t *samples, int64_t count,
-                          pls_system **promoted) {
+static pls_status duplicate(pls_system *base, const int64_t *samples, int64_t count,
+                            pls_dtype precision, pls_system **out) {
     linear_system *system = (linear_system *)base;
     pls_context *context = base->device->context;
     int64_t p = base->parameters;
     double *chosen = NULL;
-    pls_system *copy = NULL;
     pls_status status = PLS_OK;
     PLS_TRY(context,
             pls_allocate(context, count * (p + 1), sizeof *chosen, "chosen equations", &chosen));
@@ -81,13 +80,9 @@ static pls_status promote(pls_system *base, const int64_t *samples, int64_t coun
         memcpy(chosen + i * p, system->a_host + row * p, (size_t)p * sizeof(double));
         chosen[count * p + i] = system->y_host[row];
     }
-    PLS_TRY(context, pls_linear_system_create(base->device, PLS_F64, count, p, chosen,
-                                              chosen + count * p, &copy));
-    PLS_TRY(context, pls_copy(base->device, base->weights, copy->weights));
-    *promoted = copy;
-    copy = NULL;
+    PLS_TRY(context, pls_linear_system_create(base->device, precision, count, p, chosen,
+                                              chosen + count * p, out));
 cleanup:
-    pls_system_destroy(copy);
     pls_release(context, chosen);
     return status;
 }
@@ -114,7 +109,7 @@ static const pls_system_kind linear_kind = {
     .evaluate = evaluate,
     .pullback = pullback,
     .jacobian = jacobian,
-    .promote = promote,
+    .duplicate = duplicate,
     .rounding_growth = rounding_growth,
     .tensor = tensor,
 };

@@ -305,28 +305,49 @@ cleanup:
     return status;
 }
 
-pls_status pls_network_jacobian(pls_system *base, int64_t first, int64_t count, pls_arena *arena,
-                                pls_view out) {
-    pls_network_system *system = (pls_network_system *)base;
+/* Rows of the wanted samples in one block, which is passed backwards as a whole so that the rows do
+ * not depend on which of them are asked for. */
+static pls_status block_jacobian(pls_network_system *system, tile *t, int64_t block, int64_t first,
+                                 int64_t count, pls_view out) {
     const pls_network *network = &system->network;
-    pls_device *device = base->device;
+    pls_device *device = system->base.device;
     pls_context *context = device->context;
-    int64_t mark = pls_arena_mark(arena);
-    tile t = {0};
+    int64_t start = block * system->block, k = network->outputs;
     pls_status status = PLS_OK;
-    PLS_TRY(context, tile_take(system, arena, count, system->tile_u, &t));
-    if (arena->buffer == NULL) {
-        goto cleanup;
-    }
-    PLS_TRY(context, tile_load(system, &t, first, count));
+    PLS_TRY(context,
+            tile_load(system, t, start, pls_smaller(system->block, system->base.samples - start)));
     for (int64_t l = network->depth - 1; l >= 0; l--) {
         const pls_layer *layer = &network->layers[l];
         int64_t parameters = pls_layer_parameters(layer);
         pls_view d;
-        PLS_TRY(context, tile_backward(system, &t, l, &d));
-        pls_layer_rows rows = {tile_alpha(system, &t, l, 0, count), d};
-        PLS_TRY(context, layer->kind->jacobian(device, layer, network->outputs, rows, 0, parameters,
+        PLS_TRY(context, tile_backward(system, t, l, &d));
+        pls_layer_rows rows = {tile_alpha(system, t, l, first - start, count),
+                               pls_view_rows(d, (first - start) * k, count * k)};
+        PLS_TRY(context, layer->kind->jacobian(device, layer, k, rows, 0, parameters,
                                                pls_view_cols(out, layer->offset, parameters)));
+    }
+cleanup:
+    return status;
+}
+
+pls_status pls_network_jacobian(pls_system *base, int64_t first, int64_t count, pls_arena *arena,
+                                pls_view out) {
+    pls_network_system *system = (pls_network_system *)base;
+    pls_context *context = base->device->context;
+    int64_t mark = pls_arena_mark(arena);
+    int64_t k = system->network.outputs;
+    tile t = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, tile_take(system, arena, pls_smaller(system->block, base->samples),
+                               system->tile_u, &t));
+    if (arena->buffer == NULL) {
+        goto cleanup;
+    }
+    for (int64_t done = 0, taken; done < count; done += taken) {
+        int64_t block = (first + done) / system->block;
+        taken = pls_smaller((block + 1) * system->block - (first + done), count - done);
+        PLS_TRY(context, block_jacobian(system, &t, block, first + done, taken,
+                                        pls_view_rows(out, done * k, taken * k)));
     }
 cleanup:
     pls_arena_release(arena, mark);

@@ -163,8 +163,8 @@ static bool tensor(const pls_system *base, int64_t i, char name[64], int *rank, 
     return false;
 }
 
-static pls_status promote(pls_system *base, const int64_t *samples, int64_t count,
-                          pls_system **promoted);
+static pls_status duplicate(pls_system *base, const int64_t *samples, int64_t count,
+                            pls_dtype precision, pls_system **out);
 
 static const pls_system_kind network_kind = {
     .name = "network",
@@ -174,7 +174,7 @@ static const pls_system_kind network_kind = {
     .pullback = pullback,
     .jacobian = pls_network_jacobian,
     .gram = pls_network_gram,
-    .promote = promote,
+    .duplicate = duplicate,
     .rounding_growth = rounding_growth,
     .tensor = tensor,
 };
@@ -319,19 +319,18 @@ cleanup:
     return status;
 }
 
-static pls_status promote(pls_system *base, const int64_t *samples, int64_t count,
-                          pls_system **promoted) {
+static pls_status duplicate(pls_system *base, const int64_t *samples, int64_t count,
+                            pls_dtype precision, pls_system **out) {
     pls_network_system *system = (pls_network_system *)base;
     pls_context *context = base->device->context;
     int64_t d = system->network.inputs, k = system->network.outputs;
-    pls_network_options options = {PLS_F64, system->seed, 0};
+    pls_network_options options = {precision, system->seed, 0};
     pls_dataset data = {.samples = count,
                         .dimension = d,
                         .outputs = k,
                         .inputs = system->inputs_host,
                         .targets = system->targets_host};
     double *chosen = NULL;
-    pls_system *copy = NULL;
     pls_status status = PLS_OK;
     if (samples != NULL) {
         PLS_TRY(context,
@@ -345,13 +344,8 @@ static pls_status promote(pls_system *base, const int64_t *samples, int64_t coun
                    (size_t)k * sizeof(double));
         }
     }
-    PLS_TRY(context,
-            pls_network_system_create(base->device, &system->model, &data, &options, &copy));
-    PLS_TRY(context, pls_copy(base->device, base->weights, copy->weights));
-    *promoted = copy;
-    copy = NULL;
+    PLS_TRY(context, pls_network_system_create(base->device, &system->model, &data, &options, out));
 cleanup:
-    pls_system_destroy(copy);
     pls_release(context, chosen);
     return status;
 }

@@ -62,6 +62,25 @@ void pls_system_moved(pls_system *system) {
     system->stands = false;
 }
 
+pls_status pls_system_follow(const pls_system *system, pls_system *duplicate) {
+    pls_system_moved(duplicate);
+    return pls_copy(system->device, system->weights, duplicate->weights);
+}
+
+pls_status pls_system_duplicate(pls_system *system, const int64_t *samples, int64_t count,
+                                pls_dtype precision, pls_system **out) {
+    pls_context *context = system->device->context;
+    pls_system *duplicate = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, system->kind->duplicate(system, samples, count, precision, &duplicate));
+    PLS_TRY(context, pls_system_follow(system, duplicate));
+    *out = duplicate;
+    duplicate = NULL;
+cleanup:
+    pls_system_destroy(duplicate);
+    return status;
+}
+
 pls_status pls_system_initialize(pls_system *system) {
     pls_system_moved(system);
     return system->kind->initialize(system);

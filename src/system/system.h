@@ -36,14 +36,16 @@ typedef struct pls_system_kind {
     pls_status (*gram)(pls_system *system, const pls_kernel_options *options, pls_arena *arena,
                        pls_view kernel);
 
-    /* A system of the same weights in float64 with only the listed samples (NULL = all). */
-    pls_status (*promote)(pls_system *system, const int64_t *samples, int64_t count,
-                          pls_system **promoted);
+    /* A system in another precision with only the listed samples (NULL = all); its weights are
+     * still to be copied, from `system` to it (pls_copy rounds them to its precision). */
+    pls_status (*duplicate)(pls_system *system, const int64_t *samples, int64_t count,
+                            pls_dtype precision, pls_system **duplicate);
 
-    /* c such that rounding moves K by about c u ||K|| when the data has unit roundoff u: the
-     * probabilistic bound (Higham and Mary, SIAM J. Sci. Comput. 41, 2019), sqrt(p) u for an
-     * inner product of length p, added over all products that enter K, forwards and backwards,
-     * twice because K is quadratic in J. */
+    /* c such that rounding moves K by about c u ||K|| when the data has unit roundoff u. An
+     * estimate: sqrt(p) u for an inner product of length p (the probabilistic bound of Higham and
+     * Mary, SIAM J. Sci. Comput. 41, 2019), added over all products that enter K, forwards and
+     * backwards, twice because K is quadratic in J. That layers may magnify the errors of those
+     * before them is left out; for that the rounding is measured (tangent/floor.c). */
     double (*rounding_growth)(const pls_system *system);
 
     /* Name, rank and shape of weight tensor i, and its first element in w; false past the last. */
@@ -69,6 +71,13 @@ pls_status pls_system_evaluate(pls_system *system, const int64_t *samples, int64
 
 /* To be called by whoever changes the weights. */
 void pls_system_moved(pls_system *system);
+
+/* A copy in another precision, weights and all, with only the listed samples (NULL = all). */
+pls_status pls_system_duplicate(pls_system *system, const int64_t *samples, int64_t count,
+                                pls_dtype precision, pls_system **duplicate);
+
+/* Gives the duplicate the system's present weights. */
+pls_status pls_system_follow(const pls_system *system, pls_system *duplicate);
 
 /* Sets the two flags from the targets on the host (n x k). */
 void pls_system_describe_targets(pls_system *system, const double *targets);

@@ -1,4 +1,4 @@
-/* The floor of a kernel's eigenvalues; see kernel.h for the two formulas. */
+/* The floor of a kernel's eigenvalues; see kernel.h for the formulas. */
 #include "base/memory.h"
 #include "tangent/kernel.h"
 
@@ -8,13 +8,71 @@
 /* Rows of the sub-sample at most: its norms come from a dense eigenvalue solver. */
 enum { SUBSAMPLE_ROWS = 256 };
 
+/* A few samples of the system in the other precision, kept from one measurement to the next. */
+struct pls_floor_sample {
+    int64_t count, size; /* samples, and rows of their kernel */
+    int64_t samples[SUBSAMPLE_ROWS];
+    pls_system *system;
+    pls_kernel *kernel;
+    double *own, *other, *values; /* size x size in the two precisions, and scratch */
+};
+
+void pls_floor_sample_destroy(pls_context *context, struct pls_floor_sample *sample) {
+    if (sample != NULL) {
+        pls_kernel_destroy(sample->kernel);
+        pls_system_destroy(sample->system);
+        pls_release(context, sample->own);
+        pls_release(context, sample->other);
+        pls_release(context, sample->values);
+        pls_release(context, sample);
+    }
+}
+
+static pls_status create_sample(pls_kernel *kernel, int64_t wanted, struct pls_floor_sample **out) {
+    pls_system *system = kernel->system;
+    pls_context *context = system->device->context;
+    int64_t k = kernel->options.trace ? 1 : system->outputs;
+    int64_t most = k < SUBSAMPLE_ROWS ? SUBSAMPLE_ROWS / k : 1;
+    pls_dtype other = system->precision == PLS_F32 ? PLS_F64 : PLS_F32;
+    struct pls_floor_sample *sample = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_allocate(context, 1, sizeof *sample, "a sub-sample", &sample));
+    sample->count = wanted < system->samples ? wanted : system->samples;
+    sample->count = sample->count < most ? sample->count : most;
+    sample->size = sample->count * k;
+    for (int64_t i = 0; i < sample->count; i++) {
+        sample->samples[i] = i * system->samples / sample->count;
+    }
+    int64_t entries = sample->size * sample->size;
+    PLS_TRY(context, pls_allocate(context, entries, sizeof(double), "a sub-sample", &sample->own));
+    PLS_TRY(context,
+            pls_allocate(context, entries, sizeof(double), "a sub-sample", &sample->other));
+    PLS_TRY(context,
+            pls_allocate(context, sample->size, sizeof(double), "a sub-sample", &sample->values));
+    PLS_TRY(context, system->kind->duplicate(system, sample->samples, sample->count, other,
+                                             &sample->system));
+    PLS_TRY(context, pls_kernel_create(sample->system, &kernel->options, &sample->kernel));
+    *out = sample;
+    sample = NULL;
+cleanup:
+    pls_floor_sample_destroy(context, sample);
+    return status;
+}
+
 /* Largest absolute eigenvalue of a symmetric matrix on the host, which is destroyed. */
 static pls_status symmetric_norm(pls_context *context, int64_t size, double *matrix, double *values,
                                  double *norm) {
     lapack_int order = (lapack_int)size;
+    for (int64_t i = 0; i < size * size; i++) {
+        if (!isfinite(matrix[i])) {
+            *norm = INFINITY;
+            return PLS_OK;
+        }
+    }
     lapack_int info = LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', order, matrix, order, values);
     if (info != 0) {
-        return pls_fail(context, PLS_ERROR_NUMERIC,
+        return pls_fail(context,
+                        info == LAPACK_WORK_MEMORY_ERROR ? PLS_ERROR_MEMORY : PLS_ERROR_NUMERIC,
                         "the eigenvalues of the sub-sample's kernel were not found (LAPACK dsyev: "
                         "%d)",
                         (int)info);
@@ -23,91 +81,80 @@ static pls_status symmetric_norm(pls_context *context, int64_t size, double *mat
     return PLS_OK;
 }
 
-/* The kernel's rows and columns of the listed samples, to the host. */
-static pls_status download_subsample(pls_kernel *kernel, const int64_t *samples, int64_t count,
-                                     double *host) {
-    int64_t k = kernel->options.trace ? 1 : kernel->system->outputs;
+/* The kernel's rows and columns of the sub-sample, to the host. */
+static pls_status download_own(pls_kernel *kernel, const struct pls_floor_sample *sample) {
+    int64_t k = sample->size / sample->count;
     pls_device *device = kernel->system->device;
     pls_status status = PLS_OK;
-    for (int64_t i = 0; i < count; i++) {
-        for (int64_t j = 0; j < count; j++) {
-            pls_view part =
-                pls_view_cols(pls_view_rows(kernel->matrix, samples[i] * k, k), samples[j] * k, k);
+    for (int64_t i = 0; i < sample->count; i++) {
+        for (int64_t j = 0; j < sample->count; j++) {
+            pls_view rows = pls_view_rows(kernel->matrix, sample->samples[i] * k, k);
             PLS_TRY(device->context,
-                    pls_download(device, part, host + (i * k) * (count * k) + j * k, count * k));
+                    pls_download(device, pls_view_cols(rows, sample->samples[j] * k, k),
+                                 sample->own + i * k * sample->size + j * k, sample->size));
         }
     }
 cleanup:
     return status;
 }
 
-/* kernel->rounding = ||K32 - K64|| / ||K64|| on a sub-sample. */
-static pls_status measure_rounding(pls_kernel *kernel, int64_t wanted) {
+/* *rho = ||K32 - K64|| / ||K64|| on the sub-sample; not finite where it says nothing, because
+ * K64 is zero or K32 has overflowed. */
+static pls_status measure_rounding(pls_kernel *kernel, int64_t wanted, double *rho) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
-    int64_t k = kernel->options.trace ? 1 : system->outputs;
-    int64_t count = wanted < system->samples ? wanted : system->samples;
-    int64_t samples[SUBSAMPLE_ROWS];
-    pls_system *promoted = NULL;
-    pls_kernel *exact = NULL;
-    double *rounded = NULL, *reference = NULL, *values = NULL;
     double error = 0.0, norm = 0.0;
     pls_status status = PLS_OK;
-    while (count > 1 && count * k > SUBSAMPLE_ROWS) {
-        count--;
+    if (kernel->sample == NULL) {
+        PLS_TRY(context, create_sample(kernel, wanted, &kernel->sample));
     }
-    int64_t size = count * k;
-    for (int64_t i = 0; i < count; i++) {
-        samples[i] = i * system->samples / count;
+    const struct pls_floor_sample *sample = kernel->sample;
+    PLS_TRY(context, pls_system_follow(system, sample->system));
+    PLS_TRY(context, pls_kernel_compute(sample->kernel));
+    PLS_TRY(context, pls_kernel_download(sample->kernel, sample->other));
+    PLS_TRY(context, download_own(kernel, sample));
+    double *exact = system->precision == PLS_F64 ? sample->own : sample->other;
+    double *rounded = system->precision == PLS_F64 ? sample->other : sample->own;
+    for (int64_t i = 0; i < sample->size * sample->size; i++) {
+        rounded[i] -= exact[i];
     }
-    PLS_TRY(context, pls_allocate(context, size * size, sizeof *rounded, "a sub-sample", &rounded));
-    PLS_TRY(context,
-            pls_allocate(context, size * size, sizeof *reference, "a sub-sample", &reference));
-    PLS_TRY(context, pls_allocate(context, size, sizeof *values, "a sub-sample", &values));
-    PLS_TRY(context, system->kind->promote(system, samples, count, &promoted));
-    PLS_TRY(context, pls_kernel_create(promoted, &kernel->options, &exact));
-    PLS_TRY(context, pls_kernel_compute(exact));
-    PLS_TRY(context, pls_kernel_download(exact, reference));
-    PLS_TRY(context, download_subsample(kernel, samples, count, rounded));
-    for (int64_t i = 0; i < size * size; i++) {
-        rounded[i] -= reference[i];
-    }
-    PLS_TRY(context, symmetric_norm(context, size, rounded, values, &error));
-    PLS_TRY(context, symmetric_norm(context, size, reference, values, &norm));
-    kernel->rounding = norm > 0.0 ? error / norm : 0.0;
-    kernel->rounding_measured = true;
+    PLS_TRY(context, symmetric_norm(context, sample->size, rounded, sample->values, &error));
+    PLS_TRY(context, symmetric_norm(context, sample->size, exact, sample->values, &norm));
+    *rho = error / norm;
 cleanup:
-    pls_kernel_destroy(exact);
-    pls_system_destroy(promoted);
-    pls_release(context, values);
-    pls_release(context, reference);
-    pls_release(context, rounded);
     return status;
 }
 
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
-                            double lambda_max, double *floor, double *bound) {
+                            double lambda_max, double *floor, double *estimate) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
-    double solver = (double)kernel->size * pls_dtype_roundoff(PLS_F64);
+    double u32 = pls_dtype_roundoff(PLS_F32), u64 = pls_dtype_roundoff(PLS_F64);
+    double solver = (double)kernel->size * u64 * lambda_max;
     double growth = system->kind->rounding_growth(system);
+    double rho = NAN;
     pls_status status = PLS_OK;
-    *bound = (growth * pls_dtype_roundoff(system->precision) + solver) * lambda_max;
-    *floor = *bound;
-    if (system->precision == PLS_F64 || options->floor_samples == 0) {
+    *estimate = growth * pls_dtype_roundoff(system->precision) * lambda_max + solver;
+    *floor = *estimate;
+    if (options->floor_samples == 0) {
         return PLS_OK;
     }
-    if (!kernel->rounding_measured) {
-        status = measure_rounding(kernel, options->floor_samples);
-        if (status == PLS_ERROR_MEMORY) {
-            pls_log(context, PLS_LOG_WARNING,
-                    "the rounding error of the kernel is bounded, not measured: %s",
-                    pls_error_text(context));
-            return PLS_OK;
-        }
-        PLS_TRY(context, status);
+    status = measure_rounding(kernel, options->floor_samples, &rho);
+    if (status == PLS_ERROR_MEMORY) {
+        pls_log(context, PLS_LOG_WARNING,
+                "the rounding error of the kernel is estimated, not measured: %s",
+                pls_error_text(context));
+        return PLS_OK;
     }
-    *floor = (2.0 * kernel->rounding + solver) * lambda_max;
+    PLS_TRY(context, status);
+    if (!isfinite(rho)) {
+        goto cleanup;
+    }
+    if (system->precision == PLS_F32) {
+        *floor = 2.0 * fmax(rho, u32) * lambda_max + solver;
+    } else {
+        *floor = fmax(*estimate, 2.0 * rho * (u64 / u32) * lambda_max);
+    }
 cleanup:
     return status;
 }

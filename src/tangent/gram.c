@@ -140,6 +140,7 @@ cleanup:
 void pls_kernel_destroy(pls_kernel *kernel) {
     if (kernel != NULL) {
         pls_context *context = kernel->system->device->context;
+        pls_floor_sample_destroy(context, kernel->sample);
         pls_arena_destroy(&kernel->arena);
         pls_release(context, kernel);
     }

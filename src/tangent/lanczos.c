@@ -89,15 +89,15 @@ static pls_status largest_ritz(pls_context *context, int64_t m, const double *al
     return PLS_OK;
 }
 
-/* One run of the method from basis row 0. *converged by the residual, or because the space that
- * the start vector spans is exhausted. The Ritz vector goes to `vector`. */
+/* One run of the method from basis row 0, to the tolerance or to a full basis; *accuracy is the
+ * relative residual. The Ritz vector goes to `vector`. */
 static pls_status run(pls_lanczos *lanczos, pls_operator apply, void *user, double tolerance,
-                      double *theta, pls_view vector, bool *converged) {
+                      double *theta, pls_view vector, double *accuracy) {
     pls_device *device = lanczos->device;
     pls_context *context = device->context;
     double alpha[PLS_LANCZOS_BASIS], beta[PLS_LANCZOS_BASIS], s[PLS_LANCZOS_BASIS];
     pls_status status = PLS_OK;
-    *converged = false;
+    *accuracy = INFINITY;
     for (int64_t j = 0; j < lanczos->capacity; j++) {
         pls_view v = pls_view_rows(lanczos->basis, j, 1);
         bool last = j + 1 == lanczos->capacity;
@@ -112,8 +112,8 @@ static pls_status run(pls_lanczos *lanczos, pls_operator apply, void *user, doub
         }
         if (last || j % CHECK_EVERY == CHECK_EVERY - 1 || beta[j] <= tolerance * fabs(alpha[j])) {
             PLS_TRY(context, largest_ritz(context, j + 1, alpha, beta, theta, s));
-            *converged = fabs(beta[j] * s[j]) <= tolerance * fabs(*theta);
-            if (*converged || last) {
+            *accuracy = fabs(beta[j] * s[j]) / fabs(*theta);
+            if (*accuracy <= tolerance || last) {
                 pls_view h = pls_view_cols(lanczos->coefficients, 0, j + 1);
                 PLS_TRY(context, pls_upload(device, s, j + 1, h));
                 PLS_TRY(context,
@@ -133,26 +133,26 @@ cleanup:
 
 pls_status pls_lanczos_largest(pls_lanczos *lanczos, pls_operator apply, void *user,
                                pls_random_stream start, double tolerance, double *value,
-                               pls_view vector) {
+                               pls_view vector, double *accuracy) {
     pls_device *device = lanczos->device;
     pls_context *context = device->context;
     pls_view first = pls_view_rows(lanczos->basis, 0, 1);
     double norm = 0.0;
-    bool converged = false;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_random_normal(device, start, 0, 1.0, lanczos->work));
     PLS_TRY(context, normalize(lanczos, lanczos->work, first, &norm));
-    for (int i = 0; i < RESTARTS && !converged; i++) {
+    *accuracy = INFINITY;
+    for (int i = 0; i < RESTARTS && !(*accuracy <= tolerance); i++) {
         if (i > 0) {
             PLS_TRY(context, pls_copy(device, vector, first));
         }
-        PLS_TRY(context, run(lanczos, apply, user, tolerance, value, vector, &converged));
+        PLS_TRY(context, run(lanczos, apply, user, tolerance, value, vector, accuracy));
     }
-    if (!converged) {
+    if (!(*accuracy <= tolerance)) {
         pls_log(context, PLS_LOG_WARNING,
-                "the Lanczos method did not reach its tolerance in %d restarts; the interval of "
-                "the eigenvalue is the wider for it",
-                RESTARTS);
+                "the Lanczos method reached a relative residual of %.1e, not %.1e, in %d restarts; "
+                "the interval of the eigenvalue is the wider for it",
+                *accuracy, tolerance, RESTARTS);
     }
 cleanup:
     return status;

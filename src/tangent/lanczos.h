@@ -27,11 +27,12 @@ typedef struct pls_lanczos {
 pls_status pls_lanczos_take(pls_arena *arena, int64_t size, pls_lanczos *lanczos);
 
 /* *value and vector (1 x size, norm 1): the largest eigenpair, to a residual of tolerance times
- * the value. Without convergence after all restarts the best pair so far is returned: callers
- * measure its true residual. Errors: PLS_CANCELLED, PLS_ERROR_NUMERIC. */
+ * the value. *accuracy: the relative residual reached, at most the tolerance unless the method ran
+ * out of restarts; eigenvalues closer together than that are not told apart. Errors:
+ * PLS_CANCELLED, PLS_ERROR_NUMERIC. */
 pls_status pls_lanczos_largest(pls_lanczos *lanczos, pls_operator apply, void *user,
                                pls_random_stream start, double tolerance, double *value,
-                               pls_view vector);
+                               pls_view vector, double *accuracy);
 
 /* Norm of a contiguous vector, waiting for it. */
 pls_status pls_vector_norm(pls_device *device, pls_view x, pls_view scalar, double *norm);

@@ -4,7 +4,8 @@
  *   small end   K + sigma I = L LT (sigma = 0 unless the factorisation fails), Lanczos on
  *               (L LT)^-1, one step of inverse iteration to clean the vector, then in float64
  *                   lambda = vT K v >= lambda_min(K),   residual = ||K v - lambda v||
- *               An eigenvalue lies within the residual of lambda (K symmetric, ||v|| = 1).
+ *               An eigenvalue lies within the residual of lambda (K symmetric, ||v|| = 1); that
+ *               it is the smallest one is known to the accuracy of the Lanczos method.
  *   all         dense symmetric eigenvalue solver
  *
  * What rounding of the data did to K itself is the floor (floor.c). lower and upper contain
@@ -16,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double LANCZOS_TOLERANCE = 1e-10;
+static const double LANCZOS_TOLERANCE = 1e-12;
 
 /* Shifts that are tried when K is not numerically positive definite: each ten times the last,
  * from the solver's own rounding up. */
@@ -118,20 +119,23 @@ cleanup:
     return status;
 }
 
+/* *blur: how far apart two of the smallest eigenvalues may lie and still be taken for one, since
+ * Lanczos finds 1/(lambda + shift) to a relative accuracy only. */
 static pls_status smallest(pls_kernel *kernel, const pls_spectrum_options *options,
-                           pls_spectrum *spectrum) {
+                           pls_spectrum *spectrum, double *blur) {
     pls_device *device = kernel->system->device;
     pls_context *context = device->context;
     pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 1};
-    double inverse = 0.0, norm = 0.0;
+    double inverse = 0.0, accuracy = 0.0, norm = 0.0;
     pls_status status = PLS_OK;
     PLS_TRY(context, factorize(kernel, spectrum->lambda_max, &spectrum->shift));
     PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_inverse, kernel, stream,
-                                         LANCZOS_TOLERANCE, &inverse, kernel->vector));
+                                         LANCZOS_TOLERANCE, &inverse, kernel->vector, &accuracy));
     PLS_TRY(context, apply_inverse(kernel, column(kernel->vector), column(kernel->lanczos.work)));
     PLS_TRY(context, pls_vector_norm(device, kernel->lanczos.work, kernel->lanczos.scalar, &norm));
     PLS_TRY(context, pls_axpby(device, 1.0 / norm, kernel->lanczos.work, 0.0, kernel->vector));
     PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_min, &spectrum->lambda_min_residual));
+    *blur = 2.0 * accuracy * fabs(spectrum->lambda_min + spectrum->shift);
 cleanup:
     return status;
 }
@@ -140,10 +144,10 @@ static pls_status largest(pls_kernel *kernel, const pls_spectrum_options *option
                           pls_spectrum *spectrum) {
     pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 0};
     pls_context *context = kernel->system->device->context;
-    double theta = 0.0;
+    double theta = 0.0, accuracy = 0.0;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_kernel, kernel, stream,
-                                         LANCZOS_TOLERANCE, &theta, kernel->vector));
+                                         LANCZOS_TOLERANCE, &theta, kernel->vector, &accuracy));
     PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_max, &spectrum->lambda_max_residual));
 cleanup:
     return status;
@@ -162,10 +166,10 @@ cleanup:
     return status;
 }
 
-static void bracket(pls_spectrum *spectrum) {
+static void bracket(pls_spectrum *spectrum, double blur) {
     spectrum->below_floor = !(spectrum->lambda_min > spectrum->floor);
     spectrum->lambda_min_lower =
-        spectrum->lambda_min - spectrum->lambda_min_residual - spectrum->floor;
+        spectrum->lambda_min - spectrum->lambda_min_residual - blur - spectrum->floor;
     spectrum->lambda_min_upper = spectrum->lambda_min + spectrum->floor;
     spectrum->condition_number =
         spectrum->below_floor ? NAN : spectrum->lambda_max / spectrum->lambda_min;
@@ -175,13 +179,13 @@ static void bracket(pls_spectrum *spectrum) {
 static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options,
                          pls_spectrum *spectrum) {
     pls_context *context = kernel->system->device->context;
-    pls_system *promoted = NULL;
+    pls_system *copy = NULL;
     pls_kernel *exact = NULL;
     pls_spectrum better = {0};
     pls_status status = PLS_OK;
-    PLS_TRY(context, kernel->system->kind->promote(kernel->system, NULL, kernel->system->samples,
-                                                   &promoted));
-    PLS_TRY(context, pls_kernel_create(promoted, &kernel->options, &exact));
+    PLS_TRY(context,
+            pls_system_duplicate(kernel->system, NULL, kernel->system->samples, PLS_F64, &copy));
+    PLS_TRY(context, pls_kernel_create(copy, &kernel->options, &exact));
     PLS_TRY(context, pls_kernel_compute(exact));
     PLS_TRY(context, pls_kernel_spectrum(exact, options, &better));
     pls_spectrum_destroy(context, spectrum);
@@ -189,7 +193,7 @@ static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options
     spectrum->refined = true;
 cleanup:
     pls_kernel_destroy(exact);
-    pls_system_destroy(promoted);
+    pls_system_destroy(copy);
     return status;
 }
 
@@ -201,17 +205,18 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
     memset(spectrum, 0, sizeof *spectrum);
     spectrum->size = kernel->size;
     PLS_TRY(context, check_finite(kernel));
+    double blur = 0.0;
     PLS_TRY(context, trace_of(kernel, &spectrum->trace));
     if (spectrum->trace > 0.0) {
         PLS_TRY(context, largest(kernel, &resolved, spectrum));
-        PLS_TRY(context, smallest(kernel, &resolved, spectrum));
+        PLS_TRY(context, smallest(kernel, &resolved, spectrum, &blur));
     } /* else K = 0, and so are its eigenvalues */
     if (resolved.full) {
         PLS_TRY(context, all_eigenvalues(kernel, spectrum));
     }
     PLS_TRY(context, pls_kernel_floor(kernel, &resolved, spectrum->lambda_max, &spectrum->floor,
-                                      &spectrum->floor_bound));
-    bracket(spectrum);
+                                      &spectrum->floor_estimate));
+    bracket(spectrum, blur);
     bool wanted = resolved.refine == PLS_REFINE_ALWAYS ||
                   (resolved.refine == PLS_REFINE_BELOW_FLOOR && spectrum->below_floor);
     if (kernel->system->precision == PLS_F32 && wanted) {

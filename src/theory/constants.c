@@ -6,12 +6,12 @@
  *     R      = 2 L_F ||r_0|| / mu,      eta = 1 / (L_F^2 + beta_F ||r_0||)
  *
  * beta_F is the least constant with ||F(w) - F(v) - DF(v)(w - v)|| <= beta_F/2 ||w - v||^2. At a
- * point it is found by the symmetric higher-order power iteration
- *     u = D^2 F(v, v),   v <- H_u v / ||H_u v||,   H_u = sum_i u_i D^2 F_i
- * with central differences in float64:
- *     D^2 F(v, v) ~ (F(w + h v) - 2 F(w) + F(w - h v)) / h^2
- *     H_u v       ~ (J(w + h v)T u - J(w - h v)T u) / (2 h),      h = 1e-4 rms(w).
- * All work is done on a float64 copy, so the system itself is not moved. */
+ * point it is found by the shifted symmetric higher-order power iteration
+ *     u = D^2 F(v, v),   v <- v + H_u v / ||H_u v||, normalised,   H_u = sum_i u_i D^2 F_i
+ * (without the shift v swings between the two ends of a saddle: F = w_1 w_2) and with central
+ * differences in float64: D^2 F(v, v) ~ (F(w + h v) - 2 F(w) + F(w - h v)) / h^2 H_u v       ~ (J(w
+ * + h v)T u - J(w - h v)T u) / (2 h),      h = 1e-4 rms(w). All work is done on a float64 copy, so
+ * the system itself is not moved. */
 #include "plstar/theory.h"
 
 #include "system/system.h"
@@ -20,7 +20,7 @@
 #include <string.h>
 
 static const double RELATIVE_STEP = 1e-4;
-enum { POWER_ITERATIONS = 12 };
+enum { POWER_ITERATIONS = 16, BALL_ROUNDS = 4 };
 
 /* The float64 copy and its vectors. */
 typedef struct sampler {
@@ -104,7 +104,9 @@ static pls_status curvature(sampler *s, double *beta) {
         if (!(norm > 0.0)) {
             break; /* no curvature along v: a linear system */
         }
-        PLS_TRY(context, pls_axpby(device, 1.0 / norm, s->forward, 0.0, s->direction));
+        PLS_TRY(context, pls_axpby(device, 1.0 / norm, s->forward, 1.0, s->direction));
+        PLS_TRY(context, norm_of(s, s->direction, &norm));
+        PLS_TRY(context, pls_axpby(device, 0.0, s->forward, 1.0 / norm, s->direction));
     }
 cleanup:
     return status;
@@ -117,15 +119,17 @@ static pls_status sample_point(sampler *s, double t, pls_view along, uint64_t se
     pls_context *context = system->device->context;
     pls_spectrum_options options = pls_spectrum_options_defaults();
     pls_spectrum spectrum = {0};
-    double beta = 0.0;
+    double beta = 0.0, norm = 0.0;
     pls_status status = PLS_OK;
     options.seed = seed;
     PLS_TRY(context, move_to(s, s->origin, t, along, s->f));
     PLS_TRY(context, pls_copy(system->device, system->weights, s->center));
+    PLS_TRY(context, norm_of(s, s->center, &norm));
+    s->h = RELATIVE_STEP * (norm > 0.0 ? norm / sqrt((double)system->parameters) : 1.0);
     PLS_TRY(context, pls_kernel_compute(s->kernel));
     PLS_TRY(context, pls_kernel_spectrum(s->kernel, &options, &spectrum));
     PLS_TRY(context, curvature(s, &beta));
-    constants->mu = fmin(constants->mu, spectrum.lambda_min);
+    constants->mu = fmin(constants->mu, spectrum.below_floor ? 0.0 : spectrum.lambda_min);
     constants->lipschitz = fmax(constants->lipschitz, sqrt(fmax(spectrum.lambda_max, 0.0)));
     constants->smoothness = fmax(constants->smoothness, beta);
     constants->points++;
@@ -143,8 +147,6 @@ static pls_status look_around(sampler *s, uint64_t seed, pls_constants *constant
     double norm = 0.0;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_copy(device, system->weights, s->origin));
-    PLS_TRY(context, norm_of(s, s->origin, &norm));
-    s->h = RELATIVE_STEP * (norm > 0.0 ? norm / sqrt((double)system->parameters) : 1.0);
     PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, s->u));
     PLS_TRY(context, pls_axpby(device, -1.0, system->targets, 1.0, s->u));
     PLS_TRY(context, norm_of(s, s->u, &constants->residual_norm));
@@ -162,18 +164,38 @@ cleanup:
     return status;
 }
 
+static double radius_of(const pls_constants *constants) {
+    double reach = 2.0 * constants->lipschitz * constants->residual_norm;
+    return constants->mu > 0.0 ? reach / constants->mu : INFINITY;
+}
+
+/* Both ends of the ball along the steepest and the most curved direction. */
+static pls_status sample_ends(sampler *s, double radius, uint64_t seed, pls_constants *constants) {
+    pls_context *context = s->system->device->context;
+    pls_status status = PLS_OK;
+    for (int side = -1; side <= 1; side += 2) {
+        PLS_TRY(context, sample_point(s, side * radius, s->steepest, seed, constants));
+        PLS_TRY(context, pls_copy(s->system->device, s->direction, s->forward));
+        PLS_TRY(context, sample_point(s, side * radius, s->forward, seed, constants));
+    }
+    constants->sampled_radius = radius;
+cleanup:
+    return status;
+}
+
+/* The constants belong to a ball whose radius they determine: it is sampled again as long as what
+ * was found makes it larger. */
 static pls_status sample_ball(sampler *s, uint64_t seed, pls_constants *constants) {
     pls_context *context = s->system->device->context;
     pls_status status = PLS_OK;
     PLS_TRY(context, look_around(s, seed, constants));
     PLS_TRY(context, sample_point(s, 0.0, s->steepest, seed, constants));
-    double radius = 2.0 * constants->lipschitz * constants->residual_norm / constants->mu;
-    if (constants->mu > 0.0 && isfinite(radius)) {
-        for (int side = -1; side <= 1; side += 2) {
-            PLS_TRY(context, sample_point(s, side * radius, s->steepest, seed, constants));
-            PLS_TRY(context, pls_copy(s->system->device, s->direction, s->forward));
-            PLS_TRY(context, sample_point(s, side * radius, s->forward, seed, constants));
+    for (int round = 0; round < BALL_ROUNDS; round++) {
+        double radius = radius_of(constants);
+        if (!isfinite(radius) || radius <= constants->sampled_radius * (1.0 + 1e-3)) {
+            break;
         }
+        PLS_TRY(context, sample_ends(s, radius, seed, constants));
     }
 cleanup:
     return status;
@@ -187,15 +209,17 @@ pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *
     memset(constants, 0, sizeof *constants);
     constants->evidence = PLS_EVIDENCE_SAMPLED;
     constants->mu = INFINITY;
-    PLS_TRY(context, system->kind->promote(system, NULL, system->samples, &s.system));
+    pls_kernel_options full = kernel != NULL ? *kernel : pls_kernel_options_defaults();
+    full.trace = false;
+    PLS_TRY(context, pls_system_duplicate(system, NULL, system->samples, PLS_F64, &s.system));
     s.arena = pls_arena_measuring(system->device);
     PLS_TRY(context, layout(&s));
     PLS_TRY(context, pls_arena_reserve(&s.arena, "sampling the constants of the theorem"));
     PLS_TRY(context, layout(&s));
-    PLS_TRY(context, pls_kernel_create(s.system, kernel, &s.kernel));
+    PLS_TRY(context, pls_kernel_create(s.system, &full, &s.kernel));
     PLS_TRY(context, sample_ball(&s, seed, constants));
     double l = constants->lipschitz, r = constants->residual_norm;
-    constants->radius = constants->mu > 0.0 ? 2.0 * l * r / constants->mu : INFINITY;
+    constants->radius = radius_of(constants);
     constants->step_size = 1.0 / (l * l + constants->smoothness * r);
 cleanup:
     pls_kernel_destroy(s.kernel);

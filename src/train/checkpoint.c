@@ -14,19 +14,21 @@ static const char FILE_NAME[] = "state.safetensors";
 pls_status pls_checkpoint_save(pls_system *system, const char *folder,
                                const pls_checkpoint *checkpoint) {
     pls_context *context = system->device->context;
-    char text[6][40];
+    char text[7][40];
     char *path = NULL;
     pls_status status = PLS_OK;
     snprintf(text[0], sizeof text[0], "%lld", (long long)checkpoint->step);
     snprintf(text[1], sizeof text[1], "%.17g", checkpoint->initial_loss);
     snprintf(text[2], sizeof text[2], "%.17g", checkpoint->initial_norm);
     snprintf(text[3], sizeof text[3], "%.17g", checkpoint->lambda_min_infimum);
-    snprintf(text[4], sizeof text[4], "%lld", (long long)checkpoint->violations);
-    snprintf(text[5], sizeof text[5], "%lld", (long long)checkpoint->measurements);
+    snprintf(text[4], sizeof text[4], "%.17g", checkpoint->infimum_floor);
+    snprintf(text[5], sizeof text[5], "%lld", (long long)checkpoint->violations);
+    snprintf(text[6], sizeof text[6], "%lld", (long long)checkpoint->measurements);
     const pls_metadata metadata[] = {
-        {"step", text[0]},         {"initial_loss", text[1]},
-        {"initial_norm", text[2]}, {"lambda_min_infimum", text[3]},
-        {"violations", text[4]},   {"measurements", text[5]},
+        {"step", text[0]},          {"initial_loss", text[1]},
+        {"initial_norm", text[2]},  {"lambda_min_infimum", text[3]},
+        {"infimum_floor", text[4]}, {"violations", text[5]},
+        {"measurements", text[6]},
     };
     PLS_TRY(context, pls_make_directory(context, folder));
     PLS_TRY(context, pls_join_path(context, folder, FILE_NAME, &path));
@@ -64,6 +66,8 @@ static pls_status read_numbers(pls_context *context, const pls_safetensors *file
             metadata_number(context, file, path, "initial_norm", &checkpoint->initial_norm));
     PLS_TRY(context, metadata_number(context, file, path, "lambda_min_infimum",
                                      &checkpoint->lambda_min_infimum));
+    PLS_TRY(context,
+            metadata_number(context, file, path, "infimum_floor", &checkpoint->infimum_floor));
     PLS_TRY(context, metadata_number(context, file, path, "violations", &violations));
     PLS_TRY(context, metadata_number(context, file, path, "measurements", &measurements));
     if (!(step >= 0.0 && step < 0x1p53)) {

@@ -12,7 +12,8 @@ typedef struct pls_checkpoint {
     int64_t step;
     double initial_loss;       /* fingerprint: L_0 ... */
     double initial_norm;       /* ... and ||w_0|| */
-    double lambda_min_infimum; /* over the steps before */
+    double lambda_min_infimum; /* over the steps before, with its floor */
+    double infimum_floor;
     int64_t violations;
     int64_t measurements;
 } pls_checkpoint;

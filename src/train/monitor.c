@@ -29,6 +29,7 @@ pls_status pls_monitor_create(pls_system *system, const pls_train_options *optio
     monitor->system = system;
     monitor->options = options;
     monitor->lambda_min_infimum = NAN;
+    monitor->infimum_floor = NAN;
     monitor->arena = pls_arena_measuring(system->device);
     if (!pls_monitor_wanted(options) && options->step_rule != PLS_STEP_CRITICAL) {
         return PLS_OK;
@@ -91,10 +92,14 @@ cleanup:
     return status;
 }
 
-/* lambda_min <= rho <= lambda_max, as far as rounding lets one say. */
-static bool identity_holds(const pls_monitor *monitor, const pls_spectrum *spectrum, double rho) {
+/* lambda_min <= rho <= lambda_max, as far as rounding lets one say. rho is not defined where the
+ * loss is 0; anywhere else a rho that is not a number is a violation too. */
+static bool identity_holds(const pls_monitor *monitor, const pls_spectrum *spectrum,
+                           const pls_record *record) {
     const pls_system *system = monitor->system;
-    if (monitor->options->loss != PLS_LOSS_SQUARE || monitor->options->kernel.trace || isnan(rho)) {
+    double rho = record->pl_ratio;
+    if (monitor->options->loss != PLS_LOSS_SQUARE || monitor->options->kernel.trace ||
+        record->loss == 0.0) {
         return true;
     }
     double slack = spectrum->floor + system->kind->rounding_growth(system) *
@@ -146,8 +151,11 @@ pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *reco
     record->kernel_change = change;
     record->kernel_floor = spectrum->floor;
     record->condition_number = spectrum->condition_number;
-    monitor->lambda_min_infimum = fmin(monitor->lambda_min_infimum, spectrum->lambda_min);
-    monitor->violations += !identity_holds(monitor, spectrum, record->pl_ratio);
+    if (!(monitor->lambda_min_infimum <= spectrum->lambda_min)) {
+        monitor->lambda_min_infimum = spectrum->lambda_min;
+        monitor->infimum_floor = spectrum->floor;
+    }
+    monitor->violations += !identity_holds(monitor, spectrum, record);
     monitor->measurements++;
     monitor->last_cost = pls_clock() - start;
     monitor->seconds += monitor->last_cost;

@@ -22,6 +22,7 @@ typedef struct pls_monitor {
     pls_spectrum first_spectrum, latest;
     int64_t measurements, violations;
     double lambda_min_infimum; /* NaN before the first measurement */
+    double infimum_floor;      /* the floor of that measurement */
     double seconds;            /* spent measuring */
     double last_cost;          /* of the last measurement */
 } pls_monitor;

@@ -68,6 +68,12 @@ static pls_status check_options(const pls_system *system, const pls_train_option
         return pls_fail(context, PLS_ERROR_CONFIG,
                         "train.step_size: is %g, but must be a positive number", o->step_size);
     }
+    if (o->step_rule == PLS_STEP_CRITICAL && o->kernel.trace) {
+        return pls_fail(
+            context, PLS_ERROR_CONFIG,
+            "train.step_size: critical is made from lambda_max of the full kernel, "
+            "which monitor.trace does not form; give a number, or monitor.trace: false");
+    }
     if (o->steps < 0 || o->record_every < 1 || o->measure_every < 0) {
         return pls_fail(context, PLS_ERROR_CONFIG,
                         "train.steps must not be negative, train.record_every must be at least 1 "
@@ -155,6 +161,7 @@ static pls_checkpoint standing(const trainer *t, int64_t step) {
                                  t->initial_loss,
                                  t->initial_norm,
                                  monitor->lambda_min_infimum,
+                                 monitor->infimum_floor,
                                  monitor->violations,
                                  monitor->measurements};
     return checkpoint;
@@ -215,9 +222,12 @@ static pls_status resume(trainer *t, int64_t *step) {
     checkpoint.initial_norm = t->initial_norm;
     PLS_TRY(context, pls_checkpoint_load(t->system, t->options->checkpoint, &checkpoint));
     *step = checkpoint.step;
-    t->monitor.lambda_min_infimum = checkpoint.lambda_min_infimum;
-    t->monitor.violations = checkpoint.violations;
-    t->monitor.measurements = checkpoint.measurements;
+    if (checkpoint.measurements > 0) { /* else it was made before step 0 was measured */
+        t->monitor.lambda_min_infimum = checkpoint.lambda_min_infimum;
+        t->monitor.infimum_floor = checkpoint.infimum_floor;
+        t->monitor.violations = checkpoint.violations;
+        t->monitor.measurements = checkpoint.measurements;
+    }
 cleanup:
     return status;
 }
@@ -265,13 +275,14 @@ static pls_status record_step(trainer *t, int64_t step, bool last, bool due, boo
     pls_status status = PLS_OK;
     PLS_TRY(context, record_point(t, &record));
     *stop = record.loss <= t->options->stop_at * t->initial_loss;
-    if ((due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0))) &&
-        isfinite(record.loss)) {
+    pls_status diverged = check_divergence(t, &record);
+    due = due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0));
+    if (due && diverged == PLS_OK) {
         PLS_TRY(context, pls_monitor_measure(&t->monitor, last || *stop, &record));
     }
     t->result->last = record;
     PLS_TRY(context, tell_observer(t, &record));
-    PLS_TRY(context, check_divergence(t, &record));
+    PLS_TRY(context, diverged);
 cleanup:
     return status;
 }
@@ -336,6 +347,7 @@ static void finish(trainer *t) {
     result->measurements = t->monitor.measurements;
     result->violations = t->monitor.violations;
     result->lambda_min_infimum = t->monitor.lambda_min_infimum;
+    result->infimum_floor = t->monitor.infimum_floor;
     result->seconds_measuring = t->monitor.seconds;
     result->seconds_steps =
         pls_clock() - t->start - result->seconds_measuring - result->seconds_checkpoints;

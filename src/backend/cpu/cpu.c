@@ -70,6 +70,7 @@ static pls_status cpu_open(pls_device *device, int ordinal, int threads) {
     }
     state->threads = threads > 0 ? threads : omp_get_max_threads();
     state->blas_threads = openblas_get_num_threads();
+    state->resident = pls_cpu_resident_bytes();
     device->state = state;
     pls_cpu_own_threads();
     char processor[64];

@@ -13,6 +13,8 @@ enum { PLS_CPU_PARTIALS = 8192 };
 typedef struct pls_cpu_state {
     int threads;
     int blas_threads; /* of the process before the device was opened */
+    int64_t reserved; /* bytes of all buffers that are there */
+    int64_t resident; /* bytes of the process that were in memory when the device was opened */
     double partials[PLS_CPU_PARTIALS];
 } pls_cpu_state;
 
@@ -55,6 +57,9 @@ void pls_cpu_for_elements(pls_device *device, int64_t rows, int64_t cols, pls_cp
 
 /* Makes one row of both views if they are contiguous, so that pieces are long. */
 void pls_cpu_flatten(pls_view *x, pls_view *y);
+
+/* Bytes of this process that are in memory. */
+int64_t pls_cpu_resident_bytes(void);
 
 /* Refuses a matrix that the 32-bit sizes of the BLAS cannot describe. */
 pls_status pls_cpu_check_blas(pls_device *device, const char *operation, pls_view view);

@@ -2,7 +2,9 @@
  *
  *     available = min(MemAvailable,
  *                     memory.max - memory.current + inactive_file of each control group above us,
- *                     RLIMIT_AS - address space in use) */
+ *                     RLIMIT_AS - address space in use)
+ *                 - buffers that were given out but not yet written to: the system counts memory
+ *                   only once it is touched, and two reservations must not both be promised it */
 #include "base/memory.h"
 #include "backend/cpu/cpu.h"
 
@@ -30,11 +32,13 @@ pls_status pls_cpu_allocate(pls_device *device, int64_t bytes, pls_buffer **buff
         block->bytes = bytes;
         block->memory = (char *)(block + 1) + (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;
         *buffer = block;
+        pls_cpu(device)->reserved += bytes;
     }
     return status;
 }
 
 void pls_cpu_release(pls_device *device, pls_buffer *buffer) {
+    pls_cpu(device)->reserved -= buffer->bytes;
     pls_release(device->context, buffer);
 }
 
@@ -116,6 +120,25 @@ static void apply_address_limit(int64_t *available, int64_t *total) {
     }
 }
 
+int64_t pls_cpu_resident_bytes(void) {
+    long long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%lld %lld", &size, &resident) != 2) {
+        resident = 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+}
+
+/* Bytes of buffers that the system has not counted yet. */
+static int64_t untouched_bytes(const pls_cpu_state *state) {
+    int64_t touched = pls_cpu_resident_bytes() - state->resident;
+    int64_t untouched = state->reserved - (touched > 0 ? touched : 0);
+    return untouched > 0 ? untouched : 0;
+}
+
 pls_status pls_cpu_memory_info(pls_device *device, int64_t *available, int64_t *total) {
     int64_t free_kilobytes = number_in_file("/proc/meminfo", "MemAvailable:");
     int64_t all_kilobytes = number_in_file("/proc/meminfo", "MemTotal:");
@@ -127,7 +150,8 @@ pls_status pls_cpu_memory_info(pls_device *device, int64_t *available, int64_t *
     *available = free_kilobytes * 1024;
     *total = all_kilobytes * 1024;
     apply_group_limits(available, total);
-    apply_address_limit(available, total);
+    lower_to(available, *available - untouched_bytes(pls_cpu(device)));
+    apply_address_limit(available, total); /* this one counts what was given out */
     return PLS_OK;
 }
 

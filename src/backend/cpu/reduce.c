@@ -8,6 +8,7 @@
 #include "backend/cpu/cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { CHUNK = 4096, LANES = 8, COLUMN_BLOCK = 128 };
 
@@ -23,9 +24,13 @@ static const double *load_chunk(pls_view view, int64_t first, int64_t count, dou
     for (int64_t done = 0; done < count;) {
         int64_t row = (first + done) / view.cols, col = (first + done) % view.cols;
         int64_t length = pls_least(view.cols - col, count - done);
-        for (int64_t j = 0; j < length; j++) {
-            place[done + j] = view.dtype == PLS_F32 ? (double)pls_f32_at(view, row, col)[j]
-                                                    : pls_f64_at(view, row, col)[j];
+        if (view.dtype == PLS_F32) {
+            const float *from = pls_f32_at(view, row, col);
+            for (int64_t j = 0; j < length; j++) {
+                place[done + j] = (double)from[j];
+            }
+        } else {
+            memcpy(place + done, pls_f64_at(view, row, col), (size_t)length * sizeof *place);
         }
         done += length;
     }
