@@ -24,7 +24,7 @@ static bool ratio_is_inside(double ratio, double low, double high, double floor_
 
 static void count_ratio(pls_report_facts *facts, double ratio, double low, double high,
                         double floor_value) {
-    if (!isnan(ratio) && !isnan(low) && !isnan(high)) {
+    if (facts->identity && !isnan(ratio) && !isnan(low) && !isnan(high)) {
         facts->ratio_checked++;
         facts->ratio_outside += !ratio_is_inside(ratio, low, high, floor_value);
     }
@@ -64,32 +64,37 @@ static void find_along_the_way(const pls_report_run *run, pls_report_facts *fact
     }
 }
 
-static void check_guarantee(const pls_report_run *run, pls_report_facts *facts) {
+static void check_rate(const pls_report_run *run, pls_report_facts *facts) {
     const char *optimizer = pls_report_string(run, "optimizer");
     double contraction = 1.0 - pls_report_number(run, "step_size") * facts->mu;
-    if ((optimizer != NULL && strcmp(optimizer, "gd") != 0) || !(facts->initial_loss > 0.0) ||
-        !(contraction >= 0.0 && contraction < 1.0) || pls_below_floor(facts->mu, facts->mu_floor)) {
+    if (!facts->square || (optimizer != NULL && strcmp(optimizer, "gd") != 0) ||
+        !(facts->initial_loss > 0.0) || !(contraction >= 0.0 && contraction < 1.0) ||
+        pls_below_floor(facts->mu, facts->mu_floor)) {
         return;
     }
-    facts->has_guarantee = true;
+    facts->has_rate = true;
     facts->contraction = contraction;
     for (int64_t i = 0; i < run->metrics.rows; i++) {
         double loss = run->metrics.column[PLS_METRIC_LOSS][i];
         if (!isnan(loss)) {
-            double bound = pls_report_guaranteed(facts, run->metrics.column[PLS_METRIC_STEP][i]);
-            facts->guarantee_rows++;
-            facts->guarantee_broken += loss > bound * (1.0 + rounding);
+            double bound = pls_report_rate(facts, run->metrics.column[PLS_METRIC_STEP][i]);
+            facts->rate_rows++;
+            facts->rate_broken += loss > bound * (1.0 + rounding);
         }
     }
 }
 
-double pls_report_guaranteed(const pls_report_facts *facts, double step) {
+double pls_report_rate(const pls_report_facts *facts, double step) {
     return pow(facts->contraction, step) * facts->initial_loss;
 }
 
 pls_report_facts pls_report_find_facts(const pls_report_run *run) {
     pls_report_facts facts = {
         .initial_loss = NAN, .loss = NAN, .mu = NAN, .mu_lower = NAN, .mu_upper = NAN};
+    const char *loss_name = pls_report_string(run, "loss_function");
+    const char *kernel = pls_report_string(run, "kernel");
+    facts.square = loss_name == NULL || strcmp(loss_name, "square") == 0;
+    facts.identity = facts.square && (kernel == NULL || strcmp(kernel, "N x N") == 0);
     facts.mu_floor = pls_report_number(run, "kernel_floor");
     if (!run->is_train) {
         facts.loss = pls_report_number(run, "loss");
@@ -119,6 +124,11 @@ pls_report_facts pls_report_find_facts(const pls_report_run *run) {
         take_smallest(&facts, mu, NAN, NAN,
                       isnan(floor) ? pls_report_number(run, "kernel_floor") : floor);
     }
-    check_guarantee(run, &facts);
+    /* The run itself knows better what rounding allowed at each step. */
+    double violations = pls_report_number(run, "violations");
+    if (facts.identity && !isnan(violations)) {
+        facts.ratio_outside = (int64_t)violations;
+    }
+    check_rate(run, &facts);
     return facts;
 }

@@ -16,10 +16,13 @@ typedef struct pls_report_facts {
     int64_t ratio_checked; /* steps where rho and both ends were measured */
     int64_t ratio_outside; /* of these, lambda_min <= rho <= lambda_max failed */
 
-    /* L_t <= (1 - eta mu)^t L_0 */
-    bool has_guarantee;
+    bool square;   /* L = 1/2 ||F(w) - y||^2 */
+    bool identity; /* lambda_min <= rho <= lambda_max is to hold: square loss, N x N kernel */
+
+    /* L_t <= (1 - eta mu)^t L_0, for the square loss */
+    bool has_rate;
     double contraction; /* 1 - eta mu */
-    int64_t guarantee_rows, guarantee_broken;
+    int64_t rate_rows, rate_broken;
 } pls_report_facts;
 
 pls_report_facts pls_report_find_facts(const pls_report_run *run);
@@ -27,7 +30,7 @@ pls_report_facts pls_report_find_facts(const pls_report_run *run);
 /* The floor of a row of metrics.csv: the row's own or else the summary's; NaN if there is none. */
 double pls_report_floor_at(const pls_report_run *run, int64_t row);
 
-/* The guaranteed loss at a step. */
-double pls_report_guaranteed(const pls_report_facts *facts, double step);
+/* (1 - eta mu)^t L_0, the loss at a step by the rate of PL*. */
+double pls_report_rate(const pls_report_facts *facts, double step);
 
 #endif

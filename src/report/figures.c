@@ -243,9 +243,8 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
     pls_metric metric[] = {PLS_METRIC_LOSS, PLS_METRIC_COUNT};
     pls_figure_column column[] = {
         plain("loss", "<i>L</i>"),
-        plain("guaranteed", "(1&nbsp;−&nbsp;<i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub>")};
-    pls_status status =
-        add_block(context, run, figure, facts->has_guarantee ? 2 : 1, metric, column);
+        plain("pl_rate", "(1&nbsp;−&nbsp;<i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub>")};
+    pls_status status = add_block(context, run, figure, facts->has_rate ? 2 : 1, metric, column);
     if (status != PLS_OK) {
         return status;
     }
@@ -256,9 +255,9 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
         block->rows = 0;
         return PLS_OK;
     }
-    if (facts->has_guarantee) {
+    if (facts->has_rate) {
         for (int64_t i = 0; i < block->rows; i++) {
-            block->values[i * 3 + 2] = pls_report_guaranteed(facts, value_at(block, i, 0));
+            block->values[i * 3 + 2] = pls_report_rate(facts, value_at(block, i, 0));
             /* far below the loss the curve may leave the figure */
             if (value_at(block, i, 2) > axis.low / 10.0) {
                 pls_axis_include(&axis, value_at(block, i, 2));
@@ -270,11 +269,11 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
     pls_text_append(&figure->script, "plot ");
-    if (facts->has_guarantee) {
+    if (facts->has_rate) {
         char mu[PLS_NUMBER_SIZE];
         pls_text_format(
             &figure->script,
-            "\"figures/loss.dat\" using 1:3 title \"guaranteed, (1 − {/:Italic "
+            "\"figures/loss.dat\" using 1:3 title \"rate of PL*, (1 − {/:Italic "
             "ημ})^{/:Italic t} {/:Italic L}_0 with μ = %s\" " LINE_UPPER ", \\\n     ",
             pls_number_enhanced(facts->mu, 4, facts->mu >= 1e-3 && facts->mu < 1e5, mu));
     }
@@ -283,31 +282,36 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
     end_script(figure);
 
     pls_text *caption = &figure->caption;
+    pls_text_append(caption, facts->square
+                                 ? "The loss <i>L</i> = ½‖<i>F</i>(<i>w</i>) − <i>y</i>‖² against "
+                                 : "The loss <i>L</i>, a cross entropy, against ");
     pls_text_append(caption,
-                    "The loss <i>L</i> = ½‖<i>F</i>(<i>w</i>) − <i>y</i>‖² against the "
-                    "step, on a logarithmic axis: a straight line is an exponential rate.");
-    if (facts->has_guarantee) {
+                    "the step, on a logarithmic axis: a straight line is an exponential rate.");
+    if (facts->has_rate) {
         pls_text_append(
             caption, " Dashed: (1&nbsp;−&nbsp;<i>ημ</i>)<sup><i>t</i></sup> <i>L</i><sub>0</sub> "
                      "for the smallest measured μ = ");
         pls_text_number(caption, facts->mu);
-        pls_text_append(caption, ", the rate that PL* guarantees as long as no smaller μ occurs "
-                                 "between the measured steps and the step size is small enough. ");
-        if (facts->guarantee_broken == 0) {
+        pls_text_append(caption, ", the rate of gradient descent under PL*. It is promised where μ "
+                                 "is a bound for the whole ball around the start and "
+                                 "<i>η</i> ≤ 1/(<i>L<sub>F</sub></i>² + "
+                                 "<i>β<sub>F</sub></i>‖<i>r</i><sub>0</sub>‖), and drawn here "
+                                 "for comparison. ");
+        if (facts->rate_broken == 0) {
             pls_text_append(caption, "The loss stayed at or below it at all ");
-            pls_text_integer(caption, (double)facts->guarantee_rows);
+            pls_text_integer(caption, (double)facts->rate_rows);
             pls_text_append(caption, " recorded steps.");
         } else {
             pls_text_append(caption, "The loss lay above it at ");
-            pls_text_integer(caption, (double)facts->guarantee_broken);
+            pls_text_integer(caption, (double)facts->rate_broken);
             pls_text_append(caption, " of ");
-            pls_text_integer(caption, (double)facts->guarantee_rows);
-            pls_text_append(caption, " recorded steps: the step size is too large for the "
-                                     "guarantee, or μ was smaller in between.");
+            pls_text_integer(caption, (double)facts->rate_rows);
+            pls_text_append(caption, " recorded steps: the step size is too large for it, or "
+                                     "μ was smaller in between.");
         }
     } else if (facts->mu_below_floor > 0) {
-        pls_text_append(caption, " No guaranteed rate is drawn, because μ could not be told from "
-                                 "zero.");
+        pls_text_append(caption, " No rate is drawn beside it, because μ could not be told "
+                                 "from zero.");
     }
     return PLS_OK;
 }
@@ -481,7 +485,7 @@ static pls_status compose_ratio(pls_context *context, const pls_report_run *run,
 
     pls_text *caption = &figure->caption;
     pls_text_append(caption, "The PL ratio <i>ρ</i> = ½‖∇<i>L</i>‖² / <i>L</i>");
-    if (extremes->rows == 0) {
+    if (extremes->rows == 0 || !facts->identity) {
         pls_text_append(caption, " against the step; the larger it is, the faster the loss falls.");
         say_if_thinned(figure);
         goto cleanup;

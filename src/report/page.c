@@ -192,8 +192,8 @@ static void size_row(pls_text *page, const pls_report_run *run) {
 static void loss_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     if (!isnan(facts->loss)) {
         start_value(page, "Loss <i>L</i>",
-                    "½‖<i>F</i>(<i>w</i>) − <i>y</i>‖², a sum over all "
-                    "equations");
+                    facts->square ? "½‖<i>F</i>(<i>w</i>) − <i>y</i>‖², a sum over all equations"
+                                  : "cross entropy, a sum over all samples");
         pls_text_number(page, facts->loss);
         if (!isnan(facts->initial_loss)) {
             pls_text_append(page, "<small>at the start ");

@@ -281,7 +281,7 @@ Test(report, training_below_the_floor) {
                  "ratio left the range");
     expect(page, "at 1 of 200 measured steps, which cannot be");
     expect(page, "It left the band at 1 of 200 measured steps");
-    expect(page, "No guaranteed rate is drawn");
+    expect(page, "No rate is drawn beside it");
     cr_expect(figure_exists("mu", "svg"));
     free(page);
 }
@@ -352,12 +352,12 @@ Test(report, long_run) {
     cr_expect(lines <= 1210 && lines > 600, "%d", lines);
     free(data);
     expect(page, "μ stayed at or above 0.01,"); /* of the summary, without an interval */
-    expect_not(page, "guaranteed");
+    expect_not(page, "rate of gradient descent under PL*");
     free(page);
 }
 
-/* A step size that is too large breaks the guarantee, and the page says so. */
-Test(report, broken_guarantee) {
+/* A step size that is too large breaks the rate, and the page says so. */
+Test(report, broken_rate) {
     put("config.yaml", "");
     put("summary.json", "{\"command\": \"train\", \"step_size\": 0.1}");
     put("metrics.csv", "step,loss,lambda_min,lambda_min_lower,lambda_min_upper\n"
@@ -365,6 +365,32 @@ Test(report, broken_guarantee) {
     char *page = page_of_report();
     expect(page, "The loss lay above it at 1 of 3 recorded steps");
     expect(page, "The band is the interval");
+    free(page);
+}
+
+/* What is true of the square loss alone is not said of cross entropy. */
+Test(report, cross_entropy) {
+    put("config.yaml", "");
+    put("summary.json", "{\"command\": \"train\", \"step_size\": 0.1, \"violations\": 0,"
+                        "\"loss_function\": \"cross_entropy\"}");
+    put("metrics.csv", "step,loss,pl_ratio,lambda_min,lambda_max\n"
+                       "0,1,0.1,2,3\n1,0.5,0.05,2,3\n2,0.3,0.04,2,3\n");
+    char *page = page_of_report();
+    expect(page, "a cross entropy");
+    expect_not(page, "left the band");
+    expect_not(page, "can never leave");
+    expect_not(page, "rate of gradient descent under PL*");
+    free(page);
+}
+
+/* The run's own count of violations is believed. */
+Test(report, violations) {
+    put("config.yaml", "");
+    put("summary.json", "{\"command\": \"train\", \"violations\": 1}");
+    put("metrics.csv", "step,loss,pl_ratio,lambda_min,lambda_max\n"
+                       "0,1,2.5,2,3\n1,0.5,2.4,2,3\n2,0.3,2.3,2,3\n");
+    char *page = page_of_report();
+    expect(page, "It left the band at 1 of 3 measured steps");
     free(page);
 }
 
