@@ -151,8 +151,8 @@ static const setting table[] = {
      .text = "below_floor", .names = refinements,
      .help = "when an f32 measurement is repeated in f64"},
     {.key = "monitor.floor_samples", .type = SETTING_INTEGER,
-     .offset = FIELD(monitor.floor_samples), .text = "16", .most = MOST, .zero = "bound",
-     .help = "samples on which f32 is measured against f64; bound = the a-priori bound alone"},
+     .offset = FIELD(monitor.floor_samples), .text = "16", .most = MOST, .zero = "estimate",
+     .help = "samples computed in both precisions to measure rounding; estimate = a-priori, unmeasured"},
 
     {.key = "output.report", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.report), .text = "true", .help = "write report.html"},

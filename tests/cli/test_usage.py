@@ -2,7 +2,7 @@
 
 import json
 
-from support import SMALL, Case, main, run
+from support import HERE, SMALL, Case, main, run
 
 
 class Usage(Case):
@@ -75,6 +75,12 @@ class Usage(Case):
                 (["--step-size", "theorem", "--set", "train.loss=cross_entropy"], ["square"]),
                 (["--batch", "65", "--optimizer", "sgd", "--out", "b"], ["batch"])]:
             self.refused(2, "train", *arguments, words=words)
+
+    def test_the_document_of_settings_is_what_the_program_says(self):
+        path = os.path.join(HERE, "..", "..", "docs", "configuration.md")
+        with open(path, encoding="utf-8") as file:
+            document = file.read()
+        self.assertIn("```\n" + self.good("train", "--help", "settings").stdout + "```", document)
 
     def test_overflowing_widths(self):
         self.refused(2, "kernel", "--set",
