@@ -1,6 +1,7 @@
 """Commands, options, help and exit statuses."""
 
 import json
+import os
 
 from support import HERE, SMALL, Case, main, run
 
