@@ -15,6 +15,7 @@ struct pls_output {
     char *path;
     char *temporary;
     FILE *stream;
+    int reason; /* of the first write that failed */
 };
 
 static void output_free(pls_output *output) {
@@ -76,6 +77,13 @@ FILE *pls_output_stream(pls_output *output) {
     return output->stream;
 }
 
+void pls_output_write(pls_output *output, const void *data, size_t bytes) {
+    errno = 0;
+    if (fwrite(data, 1, bytes, output->stream) != bytes && output->reason == 0) {
+        output->reason = errno;
+    }
+}
+
 /* A rename is durable only once its folder is synced; a folder that cannot be opened for that
  * (some network file systems) is no error. */
 static void sync_folder(const char *path) {
@@ -101,7 +109,7 @@ pls_status pls_output_commit(pls_output *output) {
     errno = 0;
     bool written = ferror(output->stream) == 0 && fflush(output->stream) == 0 &&
                    fsync(fileno(output->stream)) == 0;
-    int reason = errno != 0 ? errno : EIO;
+    int reason = output->reason != 0 ? output->reason : errno != 0 ? errno : EIO;
     bool closed = fclose(output->stream) == 0;
     output->stream = NULL;
     if (!written || !closed) {

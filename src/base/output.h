@@ -17,6 +17,10 @@ pls_status pls_output_open(pls_context *context, const char *path, pls_output **
 /* The stream to write to. Errors of single writes may be ignored: commit finds them. */
 FILE *pls_output_stream(pls_output *output);
 
+/* Writes bytes and remembers why if that fails; for writes that are larger than the stream's
+ * buffer, whose reason commit could no longer tell. */
+void pls_output_write(pls_output *output, const void *data, size_t bytes);
+
 /* Flushes, syncs, renames and frees; on failure nothing remains and the former file, if any, is
  * untouched. Errors: PLS_ERROR_FILE (a full disk among others). Always takes `output`. */
 pls_status pls_output_commit(pls_output *output);

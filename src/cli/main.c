@@ -130,21 +130,25 @@ static pls_status flush_output(cli *program, pls_status status) {
     return status;
 }
 
-/* Threads that wait must not spin: on a machine that others use too, a spinning thread keeps the
- * core from the one that it waits for, and a run takes three times as long. The OpenMP library
- * reads its settings once, when it is loaded, so the program starts itself again with this one. */
-static void wait_without_spinning(char **argv) {
+/* OpenMP and OpenBLAS read their settings once, when they are loaded, so the program starts itself
+ * again with these:
+ *   - Threads that wait must not spin. On a machine that others use too, a spinning thread keeps
+ * the core from the one that it waits for, and a run takes three times as long.
+ *   - OpenBLAS must not keep threads of its own: the device has its own, and where address space is
+ *     short those of OpenBLAS wait for ever for a buffer, at the end of the program too. */
+static void settle_libraries(char **argv) {
     char self[4096];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length > 0 && getenv("OMP_WAIT_POLICY") == NULL &&
-        setenv("OMP_WAIT_POLICY", "passive", 1) == 0) {
+    bool settled = getenv("OMP_WAIT_POLICY") != NULL && getenv("OPENBLAS_NUM_THREADS") != NULL;
+    if (length > 0 && !settled && setenv("OMP_WAIT_POLICY", "passive", 0) == 0 &&
+        setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0) {
         self[length] = '\0';
         execv(self, argv); /* if that fails, this process goes on as it is */
     }
 }
 
 int main(int argc, char **argv) {
-    wait_without_spinning(argv);
+    settle_libraries(argv);
     cli program = {0};
     pls_status status = flush_output(&program, dispatch(&program, argc, argv));
     if (status != PLS_OK) {

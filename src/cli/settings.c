@@ -5,6 +5,7 @@
 #include "cli/scalar.h"
 #include "cli/settings_table.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,10 +306,16 @@ static pls_status take_activation(const giver *from, const char *name, const val
     const char *text = given->kind == VALUE_SCALAR ? given->text : yaml_kind_name(given->kind);
     const char *nearest = NULL;
     int least = 0;
+    char lower[32];
+    size_t length = 0;
+    for (; text[length] != '\0' && length + 1 < sizeof lower; length++) {
+        lower[length] = (char)tolower((unsigned char)text[length]);
+    }
+    lower[length] = '\0';
     for (int i = 0; i < PLS_ACTIVATION_COUNT; i++) {
         const char *known = pls_activation_name((pls_activation)i);
-        int distance = cli_edit_distance(text, known);
-        if (distance == 0) {
+        int distance = cli_edit_distance(lower, known);
+        if (strcmp(text, known) == 0) {
             *activation = (pls_activation)i;
             return PLS_OK;
         }

@@ -223,6 +223,13 @@ pls_status settings_unknown(cli *program, const char *place, const char *spelled
                             spelled, later[i]);
         }
     }
+    if (settings_find(spelled) >= 0) {
+        const char *dot = strchr(spelled, '.');
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "%s: %s: the form with a dot is for --set; in a file write %.*s: {%s: ...}",
+                        place, spelled, dot != NULL ? (int)(dot - spelled) : 0, spelled,
+                        dot != NULL ? dot + 1 : spelled);
+    }
     const char *nearest = table[0].key;
     int least = distance_to_key(spelled, nearest);
     for (int i = 1; i < COUNT; i++) {

@@ -47,6 +47,13 @@ static pls_status estimate_constants(train_run *run) {
             constants->mu, constants->lipschitz, constants->smoothness, constants->radius,
             constants->step_size, constants->evidence == PLS_EVIDENCE_EXACT ? "exact" : "sampled",
             (long long)constants->points);
+    if (constants->mu == 0.0) {
+        cli_warn(run->program,
+                 "theorem: at a sampled point of the ball mu is below its floor, so the theorem "
+                 "promises nothing here; a wider network may help");
+        summary_note(&run->summary, "theorem_mu is 0 because at a sampled point of the ball mu is "
+                                    "below its floor: the theorem promises nothing here");
+    }
 cleanup:
     return status;
 }
@@ -89,6 +96,10 @@ static pls_status open_metrics(train_run *run, bool resume) {
                         (long long)run->settings.train.steps, run->folder, (long long)step);
     }
     CLI_TRY(metrics_resume(run->program, run->folder, step, &run->metrics));
+    summary_note(&run->summary,
+                 "seconds and monitor_share are those since the run was resumed at "
+                 "step %lld",
+                 (long long)step);
     cli_say(run->program, "%s goes on at step %lld", run->folder, (long long)step);
 cleanup:
     return status;

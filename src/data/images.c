@@ -98,8 +98,9 @@ static pls_status find_file(pls_context *context, const char *prefix, const char
         return PLS_OK;
     }
     return pls_fail(context, PLS_ERROR_FILE,
-                    "data.source: neither %s%s nor %s is there; idx:PREFIX needs "
-                    "PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte, plain or .gz",
+                    "data.source: neither %s%s nor %s is there; PREFIX of idx:PREFIX is "
+                    "what stands before the endings: it needs PREFIX-images-idx3-ubyte and "
+                    "PREFIX-labels-idx1-ubyte, plain or .gz",
                     prefix, suffix, *path);
 }
 

@@ -365,7 +365,7 @@ pls_status pls_npy_append(pls_npy_writer *writer, const double *values, int64_t 
                         "%lld elements were appended to an .npy file that lacks %lld",
                         (long long)count, (long long)(writer->promised - writer->appended));
     }
-    fwrite(values, sizeof *values, (size_t)count, pls_output_stream(writer->output));
+    pls_output_write(writer->output, values, (size_t)count * sizeof *values);
     writer->appended += count;
     return PLS_OK;
 }

@@ -171,8 +171,7 @@ pls_status pls_safetensors_append(pls_safetensors_writer *writer, const void *da
                         (long long)count, (long long)writer->current, (long long)missing);
     }
     if (count > 0) {
-        fwrite(data, (size_t)pls_dtype_size(rest->dtype), (size_t)count,
-               pls_output_stream(writer->output));
+        pls_output_write(writer->output, data, (size_t)(pls_dtype_size(rest->dtype) * count));
         rest->count -= count;
     }
     return PLS_OK;

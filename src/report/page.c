@@ -47,6 +47,22 @@ static void escape(pls_text *page, const char *string) {
     pls_text_escape(page, string, (int64_t)strlen(string));
 }
 
+static void append_json(pls_text *page, const json_t *value);
+
+/* "name value, name value" */
+static void append_object(pls_text *page, const json_t *object) {
+    const char *key = NULL;
+    json_t *member = NULL;
+    bool first = true;
+    json_object_foreach((json_t *)object, key, member) {
+        pls_text_append(page, first ? "" : ", ");
+        escape(page, key);
+        pls_text_append(page, " ");
+        append_json(page, member);
+        first = false;
+    }
+}
+
 /* Any JSON value as escaped text. */
 static void append_json(pls_text *page, const json_t *value) {
     if (json_is_string(value)) {
@@ -55,6 +71,8 @@ static void append_json(pls_text *page, const json_t *value) {
         pls_text_number(page, json_number_value(value));
     } else if (json_is_boolean(value)) {
         pls_text_append(page, json_is_true(value) ? "yes" : "no");
+    } else if (json_is_object(value)) {
+        append_object(page, value);
     } else {
         char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
         if (text != NULL) {
@@ -510,7 +528,8 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
     times(page, run);
     further_values(page, run);
     pls_text_format(page,
-                    "<section><h2>How to repeat it</h2>\n<pre>plstar %s config.yaml</pre>\n"
+                    "<section><h2>How to repeat it</h2>\n<pre>plstar %s config.yaml --out "
+                    "ANOTHER-FOLDER</pre>\n"
                     "<p>The figures alone: <code>gnuplot figures/*.gp</code> in this folder.</p>"
                     "</section>\n",
                     run->is_train ? "train" : "kernel");

@@ -142,6 +142,37 @@ cleanup:
     return status;
 }
 
+static bool is_expected(const pls_system *system, const char *name) {
+    char expected[64];
+    int rank;
+    int64_t shape[PLS_TENSOR_MAX_RANK], first;
+    for (int64_t i = 0; system->kind->tensor(system, i, expected, &rank, shape, &first); i++) {
+        if (strcmp(name, expected) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Weights of layers that the model does not have say that it is not the model of this file. */
+static pls_status check_none_left(const pls_system *system, const pls_safetensors *file,
+                                  const char *path) {
+    pls_context *context = system->device->context;
+    for (int64_t i = 0; i < pls_safetensors_count(file); i++) {
+        const pls_tensor *tensor = pls_safetensors_at(file, i);
+        if (is_data(tensor) || is_expected(system, tensor->name)) {
+            continue;
+        }
+        if (strncmp(tensor->name, "layers.", 7) == 0) {
+            return pls_fail(context, PLS_ERROR_DATA,
+                            "%s: tensor '%s' is left over; the model has no place for it", path,
+                            tensor->name);
+        }
+        pls_log(context, PLS_LOG_WARNING, "%s: tensor '%s' is passed over", path, tensor->name);
+    }
+    return PLS_OK;
+}
+
 /* Finds every tensor and checks its shape; with a piece of memory also reads it. */
 static pls_status walk(pls_system *system, pls_safetensors *file, const char *path, bool in_order,
                        void *piece) {
@@ -180,6 +211,9 @@ pls_status pls_weights_read(pls_system *system, pls_safetensors *file, const cha
     void *piece = NULL;
     pls_status status = PLS_OK;
     PLS_TRY(context, walk(system, file, path, in_order, NULL)); /* all or nothing */
+    if (!in_order) {
+        PLS_TRY(context, check_none_left(system, file, path));
+    }
     PLS_TRY(context, pls_allocate(context, PIECE, (size_t)pls_dtype_size(system->precision),
                                   "weights on their way from a file", &piece));
     pls_system_moved(system);

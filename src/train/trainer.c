@@ -150,6 +150,7 @@ static pls_status record_point(trainer *t, pls_record *record) {
             pls_squared_distance(system->device, system->weights, t->views.first, t->views.total));
     PLS_TRY(context, pls_download(system->device, t->views.total, &squared, 1));
     record->distance = sqrt(squared);
+    record->loss = isnan(record->loss) ? NAN : record->loss; /* without a sign */
 cleanup:
     return status;
 }

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import unittest
 
 from support import SMALL, Case, main, run
 
@@ -31,6 +32,22 @@ class Resources(Case):
                      preexec_fn=file_limit(8192))
         rows = self.metrics("t")
         self.assertGreater(len(rows), 3)
+
+    @unittest.skipIf("UBSAN_OPTIONS" in os.environ, "sanitizers need address space of their own")
+    def test_little_address_space_is_refused_and_does_not_hang(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (150000000, 150000000))
+
+        result = run("train", *SMALL, "--steps", "2", "--threads", "2", "--out", "a",
+                     cwd=self.folder, preexec_fn=limit)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn("address space", result.stderr)
+
+    def test_the_reason_of_a_failed_write_is_told(self):
+        result = run("train", "--set", "model.width=2000", "--set", "data.samples=12", "--steps",
+                     "2", "--out", "f", cwd=self.folder, preexec_fn=file_limit(300000))
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("File too large", result.stderr)
 
     def test_full_stdout(self):
         with open("/dev/full", "w", encoding="utf-8") as full:

@@ -83,6 +83,12 @@ class Usage(Case):
             document = file.read()
         self.assertIn("```\n" + self.good("train", "--help", "settings").stdout + "```", document)
 
+    def test_hints_hit(self):
+        self.write("dots.yaml", "train.steps: 3\n")
+        self.refused(2, "train", "dots.yaml", words=["train: {steps: ...}"])
+        self.refused(2, "kernel", "--set", "model.layers=[{width: 3, activation: ReLU}]",
+                     words=["nearest there is relu"])
+
     def test_overflowing_widths(self):
         self.refused(2, "kernel", "--set",
                      "model.layers=[{width: 4000000000000000000}, {width: 4000000000000000000},"

@@ -199,7 +199,7 @@ Test(report, train) {
     expect(page, "21.4 s");
     expect(page, "<li>first note</li>");
     expect(page, "<code>further</code>");
-    expect(page, "{&quot;a&quot;:[1,2]}");
+    expect(page, "a [1,2]");
     expect_not(page, "nothing</code>");
     expect(page, "# a &amp; b &lt; c");
     expect(page, "plstar train config.yaml");

@@ -664,6 +664,25 @@ Test(train, another_runs_checkpoint_is_refused) {
     remove_checkpoint(&folder);
 }
 
+/* A file with more layers than the model is not the model's. */
+Test(train, weights_of_another_depth_are_refused) {
+    support_folder folder = support_folder_create();
+    network_plan deep = {.depth = 3, .widths = {7, 6, 2}}, shallow = {.depth = 2, .widths = {7, 6}};
+    network_fixture f = network_set_up(&deep);
+    network_check(&f, pls_system_save_weights(f.system, support_path(&folder, "deep")));
+    network_check(&f, pls_system_load_weights(f.system, support_path(&folder, "deep"), true));
+    network_tear_down(&f);
+    f = network_set_up(&shallow);
+    for (int in_order = 0; in_order <= 1; in_order++) {
+        SUPPORT_EXPECT_ERROR(
+            f.context,
+            pls_system_load_weights(f.system, support_path(&folder, "deep"), in_order == 1),
+            PLS_ERROR_DATA, "'layers.2.weight' is left over");
+    }
+    network_tear_down(&f);
+    support_folder_destroy(&folder);
+}
+
 /* A checkpoint is whole or not there: a failing write leaves the former one as it was. */
 Test(train, a_failed_checkpoint_leaves_the_former_one) {
     support_folder folder = support_folder_create();

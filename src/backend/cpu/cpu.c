@@ -32,12 +32,6 @@ void pls_cpu_flatten(pls_view *x, pls_view *y) {
     }
 }
 
-void pls_cpu_own_threads(void) {
-    if (openblas_get_num_threads() != 1) {
-        openblas_set_num_threads(1);
-    }
-}
-
 /* The processor's name as the system reports it, "" where it does not. */
 static void processor_name(char *name, size_t size) {
     char line[256];
@@ -70,9 +64,9 @@ static pls_status cpu_open(pls_device *device, int ordinal, int threads) {
     }
     state->threads = threads > 0 ? threads : omp_get_max_threads();
     state->blas_threads = openblas_get_num_threads();
-    state->resident = pls_cpu_resident_bytes();
     device->state = state;
-    pls_cpu_own_threads();
+    PLS_TRY(device->context, pls_cpu_reserve_blas(device));
+    state->resident = pls_cpu_resident_bytes();
     char processor[64];
     processor_name(processor, sizeof processor);
     const char *config = openblas_get_config();
@@ -80,7 +74,13 @@ static pls_status cpu_open(pls_device *device, int ordinal, int threads) {
              processor, processor[0] != '\0' ? ", " : "", state->threads,
              state->threads == 1 ? "" : "s", library_name_length(config), config,
              openblas_get_corename());
-    return PLS_OK;
+cleanup:
+    if (status != PLS_OK) {
+        openblas_set_num_threads(state->blas_threads);
+        pls_release(device->context, state);
+        device->state = NULL;
+    }
+    return status;
 }
 
 static void cpu_close(pls_device *device) {

@@ -67,6 +67,10 @@ pls_status pls_cpu_check_blas(pls_device *device, const char *operation, pls_vie
 /* Makes sure that the BLAS does not start threads of its own. */
 void pls_cpu_own_threads(void);
 
+/* Lets every thread of the device take its buffer of the BLAS, or refuses if there is no room.
+ * Errors: PLS_ERROR_MEMORY. */
+pls_status pls_cpu_reserve_blas(pls_device *device);
+
 /* c = alpha a aT + beta c on and below the diagonal; sizes have been checked. */
 void pls_cpu_run_syrk(pls_device *device, double alpha, pls_view a, double beta, pls_view c);
 
