@@ -184,6 +184,49 @@ Test(kernel, the_gradient_does_not_depend_on_what_is_kept) {
     }
 }
 
+/* Over several blocks: the gradient is JT r, and K is J JT, also between blocks. */
+Test(kernel, blocks_fit_together) {
+    network_plan plan = blocks;
+    plan.samples = 300;
+    plan.precision = PLS_F64;
+    for (int kept = 0; kept <= 1; kept++) {
+        plan.memory = kept ? 0 : 1;
+        network_fixture f = network_set_up(&plan);
+        int64_t n = pls_system_equations(f.system), p = pls_system_parameters(f.system);
+        double *rows = calloc((size_t)(n * p), sizeof *rows);
+        double *outputs = calloc((size_t)n, sizeof *outputs);
+        double *gradient = calloc((size_t)p, sizeof *gradient);
+        double *expected = calloc((size_t)p, sizeof *expected);
+        pls_point point;
+        network_check(&f, pls_system_measure(f.system, PLS_LOSS_SQUARE, &point, outputs, gradient));
+        network_check(&f, pls_system_jacobian(f.system, 0, plan.samples, rows));
+        for (int64_t i = 0; i < n; i++) {
+            double residual = outputs[i] - f.data.targets[i];
+            for (int64_t q = 0; q < p; q++) {
+                expected[q] += rows[i * p + q] * residual;
+            }
+        }
+        cr_expect_lt(relative_difference(gradient, expected, p), 1e-12);
+        double *matrix = kernel_of(&f, NULL);
+        for (int64_t i = 0; i < n; i += 41) {
+            for (int64_t j = 0; j < n; j += 37) {
+                double product = 0.0;
+                for (int64_t q = 0; q < p; q++) {
+                    product += rows[i * p + q] * rows[j * p + q];
+                }
+                cr_expect(fabs(matrix[i * n + j] - product) < 1e-12 * fabs(matrix[0]),
+                          "K[%lld, %lld]", (long long)i, (long long)j);
+            }
+        }
+        free(matrix);
+        free(expected);
+        free(gradient);
+        free(outputs);
+        free(rows);
+        network_tear_down(&f);
+    }
+}
+
 /* Rows of J, whichever are asked for together and whatever is kept in memory. */
 Test(kernel, rows_of_the_jacobian_do_not_depend_on_their_company) {
     enum { ROWS = 20, OUTPUTS = 7 };
