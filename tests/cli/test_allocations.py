@@ -11,7 +11,7 @@ FAILING = os.environ.get("PLSTAR_FAIL_ALLOCATION", "")
 TINY = ["--set", "model.width=8", "--set", "data.samples=6", "--threads", "1"]
 
 
-@unittest.skipUnless(os.path.exists(FAILING), "sanitizers bring their own malloc")
+@unittest.skipUnless(os.path.exists(FAILING), "sanitizers and coverage bring allocations of their own")
 class Allocations(Case):
     def environment(self, at):
         return dict(os.environ, LD_PRELOAD=FAILING, FAIL_AT=str(at), FAIL_COUNT=self.count,
