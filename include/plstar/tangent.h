@@ -29,9 +29,10 @@ typedef struct pls_kernel_options {
     int64_t memory; /* bytes for tiles beside weights, activations and K itself; 0 = as needed */
     int64_t tile;   /* samples a tile; 0 = as many as the memory allows. Rounded up to whole
                        blocks; never changes a bit of the result */
+    pls_gram_arithmetic gram; /* of inner products of float32 data */
 } pls_kernel_options;
 
-/* automatic, N x N, no limits. */
+/* automatic, N x N, no limits, products in float64. */
 pls_kernel_options pls_kernel_options_defaults(void);
 
 typedef struct pls_kernel pls_kernel;

@@ -22,6 +22,13 @@ const char *pls_dtype_name(pls_dtype dtype);
 /* Unit roundoff u of the format: 2^-24 or 2^-53. */
 double pls_dtype_roundoff(pls_dtype dtype);
 
+/* How the inner products of float32 data in a Gram matrix are computed; sums over chunks of the
+ * inner dimension, and all of it for float64 data, are float64 in any case.
+ *   PLS_GRAM_F64    products in float64
+ *   PLS_GRAM_SPLIT  each number as the sum of two of half the length, whose products run on matrix
+ *                   units where a device has them: faster, with an error as of float32 products */
+typedef enum pls_gram_arithmetic { PLS_GRAM_F64, PLS_GRAM_SPLIT } pls_gram_arithmetic;
+
 /* phi of theory: what follows z = s W a + t b. All but relu are twice differentiable. */
 typedef enum pls_activation {
     PLS_IDENTITY,

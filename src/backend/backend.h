@@ -29,9 +29,9 @@
 #include "plstar/device.h"
 
 /* Increased whenever a slot changes; a module built for another version is refused. */
-enum { PLS_BACKEND_VERSION = 1 };
+enum { PLS_BACKEND_VERSION = 2 };
 
-/* Inner dimension up to which the float64 Gram product of float32 data converts at a time. */
+/* Inner dimension up to which the Gram product of float32 data converts at a time. */
 enum { PLS_GRAM_CHUNK = 4096 };
 
 typedef enum pls_transpose { PLS_PLAIN, PLS_TRANSPOSED } pls_transpose;
@@ -51,8 +51,9 @@ typedef struct pls_image {
 } pls_image;
 
 typedef struct pls_backend {
-    int version;      /* PLS_BACKEND_VERSION */
-    const char *name; /* "cpu", "cuda" */
+    int version;       /* PLS_BACKEND_VERSION */
+    const char *build; /* PLSTAR_VERSION that it was built from */
+    const char *name;  /* "cpu", "cuda" */
 
     /* ---- instances ---------------------------------------------------------------------- */
 
@@ -84,6 +85,10 @@ typedef struct pls_backend {
     pls_status (*event_elapsed)(pls_device *device, pls_event *first, pls_event *second,
                                 double *seconds);
 
+    /* Optional: a named range of the calling thread for a profiler. Ranges nest. */
+    void (*range_begin)(pls_device *device, const char *name);
+    void (*range_end)(pls_device *device);
+
     /* ---- dense products ----------------------------------------------------------------- */
 
     /* c = alpha op(a) op(b) + beta c;  op(a): m x p, op(b): p x n, c: m x n */
@@ -102,9 +107,13 @@ typedef struct pls_backend {
      * b not given (pls_no_view()): c = a aT + beta c on and below the diagonal, m = n.
      * f32 data are converted chunk by chunk of the inner dimension into `workspace`, an f64 view
      * of at least pls_gram_workspace(...) contiguous elements (may be not given if that is 0).
-     * Sums run over chunks of PLS_GRAM_CHUNK in order. */
-    pls_status (*gram)(pls_device *device, pls_view a, pls_view b, double beta, pls_view c,
-                       pls_view workspace);
+     * Sums run over chunks of PLS_GRAM_CHUNK in order.
+     * PLS_GRAM_SPLIT allows an error of 2^-20 |a_i| |b_j| for f32 data (Euclidean norms of rows);
+     * f64 data, and backends that gain nothing, are computed as with PLS_GRAM_F64. */
+    pls_status (*gram)(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
+                       double beta, pls_view c, pls_view workspace);
+    /* What such a product of such data is computed in, for people; a static string. */
+    const char *(*gram_description)(pls_gram_arithmetic arithmetic, pls_dtype dtype);
 
     /* ---- elementwise -------------------------------------------------------------------- */
 
@@ -206,18 +215,29 @@ enum { PLS_DEVICE_NAME_SIZE = 32, PLS_DEVICE_DESCRIPTION_SIZE = 256 };
 struct pls_device {
     pls_context *context;
     const pls_backend *backend;
-    void *state; /* the backend's own */
+    void *state;  /* the backend's own */
+    void *module; /* what the backend was loaded from; NULL if it is built in */
     char name[PLS_DEVICE_NAME_SIZE];
     char description[PLS_DEVICE_DESCRIPTION_SIZE];
 };
 
 /* Elements of f64 workspace that `gram` needs for m rows of a, n rows of b (0 if b is not given)
- * and inner dimension p. */
-static inline int64_t pls_gram_workspace(pls_dtype dtype, int64_t m, int64_t n, int64_t p) {
-    return dtype == PLS_F64 ? 0 : (m + n) * (p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK);
+ * and inner dimension p: the chunks in float64; for split products also a scale for every row and
+ * the product of a chunk in float32. */
+static inline int64_t pls_gram_workspace(pls_gram_arithmetic arithmetic, pls_dtype dtype, int64_t m,
+                                         int64_t n, int64_t p) {
+    int64_t chunks = (m + n) * (p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK);
+    int64_t product = (m * (n > 0 ? n : m) + 1) / 2;
+    return dtype == PLS_F64 ? 0 : arithmetic == PLS_GRAM_F64 ? chunks : chunks + m + n + product;
 }
 
 /* The CPU implementation (cpu/). */
 extern const pls_backend pls_cpu_backend;
+
+/* A backend in a module of its own is a shared object with one function of this name and type. It
+ * is loaded when a device of it is opened, and refused unless version and build are those of
+ * the program: it shares the internal types of the library. */
+#define PLS_BACKEND_ENTRY "pls_backend_entry"
+typedef const pls_backend *pls_backend_entry_function(void);
 
 #endif

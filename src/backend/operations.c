@@ -275,6 +275,18 @@ pls_status pls_event_elapsed(pls_device *device, pls_event *first, pls_event *se
                                   : device->backend->event_elapsed(device, first, second, seconds);
 }
 
+void pls_range_begin(pls_device *device, const char *name) {
+    if (device->backend->range_begin != NULL) {
+        device->backend->range_begin(device, name);
+    }
+}
+
+void pls_range_end(pls_device *device) {
+    if (device->backend->range_end != NULL) {
+        device->backend->range_end(device);
+    }
+}
+
 /* ---- dense products -------------------------------------------------------------------------- */
 
 /* The conditions that gemm and gemm_batched share. */
@@ -363,10 +375,13 @@ pls_status pls_syrk(pls_device *device, double alpha, pls_view a, double beta, p
     return device->backend->syrk(device, alpha, a, beta, c);
 }
 
-pls_status pls_gram(pls_device *device, pls_view a, pls_view b, double beta, pls_view c,
-                    pls_view workspace) {
+pls_status pls_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
+                    double beta, pls_view c, pls_view workspace) {
     checker check = begin(device, "gram");
     bool lower = pls_view_is_none(b);
+    if (arithmetic != PLS_GRAM_F64 && arithmetic != PLS_GRAM_SPLIT) {
+        refuse(&check, "arithmetic", "it is %d, neither f64 nor split", (int)arithmetic);
+    }
     check_view(&check, "a", a);
     if (!lower) {
         check_matrix(&check, "b", b, a.dtype, b.rows, a.cols);
@@ -380,7 +395,7 @@ pls_status pls_gram(pls_device *device, pls_view a, pls_view b, double beta, pls
     if (check.status != PLS_OK || is_empty(a) || is_empty(c)) {
         return check.status;
     }
-    int64_t needed = pls_gram_workspace(a.dtype, a.rows, b.rows, a.cols);
+    int64_t needed = pls_gram_workspace(arithmetic, a.dtype, a.rows, b.rows, a.cols);
     if (needed > 0) {
         check_view(&check, "workspace", workspace);
         check_dtype(&check, "workspace", workspace, PLS_F64);
@@ -396,7 +411,7 @@ pls_status pls_gram(pls_device *device, pls_view a, pls_view b, double beta, pls
     if (check.status != PLS_OK) {
         return check.status;
     }
-    return device->backend->gram(device, a, b, beta, c, workspace);
+    return device->backend->gram(device, arithmetic, a, b, beta, c, workspace);
 }
 
 /* ---- elementwise ----------------------------------------------------------------------------- */

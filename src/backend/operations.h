@@ -19,14 +19,16 @@ void pls_event_destroy(pls_device *device, pls_event *event);
 pls_status pls_event_record(pls_device *device, pls_event *event);
 pls_status pls_event_elapsed(pls_device *device, pls_event *first, pls_event *second,
                              double *seconds);
+void pls_range_begin(pls_device *device, const char *name);
+void pls_range_end(pls_device *device);
 pls_status pls_gemm(pls_device *device, pls_transpose ta, pls_transpose tb, double alpha,
                     pls_view a, pls_view b, double beta, pls_view c);
 pls_status pls_gemm_batched(pls_device *device, pls_transpose ta, pls_transpose tb, double alpha,
                             pls_view a, int64_t stride_a, pls_view b, int64_t stride_b, double beta,
                             pls_view c, int64_t stride_c, int64_t count);
 pls_status pls_syrk(pls_device *device, double alpha, pls_view a, double beta, pls_view c);
-pls_status pls_gram(pls_device *device, pls_view a, pls_view b, double beta, pls_view c,
-                    pls_view workspace);
+pls_status pls_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
+                    double beta, pls_view c, pls_view workspace);
 pls_status pls_axpby(pls_device *device, double alpha, pls_view x, double beta, pls_view y);
 pls_status pls_bias_activation(pls_device *device, pls_activation phi, double t, pls_view bias,
                                pls_view z, pls_view a);

@@ -116,7 +116,8 @@ static pls_view joined_rows(pls_view d, int64_t k) {
 }
 
 static pls_status gram(pls_device *device, const pls_layer *layer, int64_t k, bool trace,
-                       pls_layer_rows u, pls_layer_rows v, pls_arena *arena, pls_view kernel) {
+                       pls_gram_arithmetic arithmetic, pls_layer_rows u, pls_layer_rows v,
+                       pls_arena *arena, pls_view kernel) {
     pls_context *context = device->context;
     int64_t mark = pls_arena_mark(arena);
     bool own = v.alpha.rows == 0;
@@ -130,8 +131,9 @@ static pls_status gram(pls_device *device, const pls_layer *layer, int64_t k, bo
         k = 1;
     }
     int64_t needed =
-        pls_gram_workspace(u.alpha.dtype, samples_u, own ? 0 : samples_v, u.alpha.cols);
-    int64_t needed_d = pls_gram_workspace(u.d.dtype, u.d.rows, own ? 0 : v.d.rows, u.d.cols);
+        pls_gram_workspace(arithmetic, u.alpha.dtype, samples_u, own ? 0 : samples_v, u.alpha.cols);
+    int64_t needed_d =
+        pls_gram_workspace(arithmetic, u.d.dtype, u.d.rows, own ? 0 : v.d.rows, u.d.cols);
     needed = needed > needed_d ? needed : needed_d;
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, samples_u, samples_v, &inputs));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, samples_u * k, samples_v * k, &derivatives));
@@ -139,8 +141,8 @@ static pls_status gram(pls_device *device, const pls_layer *layer, int64_t k, bo
         PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
     }
     if (arena->buffer != NULL) {
-        PLS_TRY(context, pls_gram(device, u.alpha, v.alpha, 0.0, inputs, workspace));
-        PLS_TRY(context, pls_gram(device, u.d, v.d, 0.0, derivatives, workspace));
+        PLS_TRY(context, pls_gram(device, arithmetic, u.alpha, v.alpha, 0.0, inputs, workspace));
+        PLS_TRY(context, pls_gram(device, arithmetic, u.d, v.d, 0.0, derivatives, workspace));
         PLS_TRY(context, pls_hadamard_accumulate(device, layer->s * layer->s, inputs,
                                                  layer->biases > 0 ? layer->t * layer->t : 0.0, k,
                                                  derivatives, kernel, own));

@@ -72,7 +72,8 @@ struct pls_layer_kind {
      * trace: kernel is n_u x n_v, the sum over outputs.
      * Temporary views come from the arena; while that only measures, nothing is computed. */
     pls_status (*gram)(pls_device *device, const pls_layer *layer, int64_t k, bool trace,
-                       pls_layer_rows u, pls_layer_rows v, pls_arena *arena, pls_view kernel);
+                       pls_gram_arithmetic arithmetic, pls_layer_rows u, pls_layer_rows v,
+                       pls_arena *arena, pls_view kernel);
 
     /* Second order (R-operator); NULL where a kind has none yet.
      * Forward tangent: z_dot, out_dot from w_dot (1 x P) and alpha_dot at (alpha, z).

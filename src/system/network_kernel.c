@@ -100,9 +100,9 @@ cleanup:
 
 /* The explicit way: kernel += sum over chunks of parameters of J_u[:, chunk] J_v[:, chunk]T. The
  * chunks are whole weight rows, at least PLS_GRAM_CHUNK columns, and do not depend on options. */
-static pls_status explicit_gram(pls_device *device, const pls_layer *layer, int64_t k, bool trace,
-                                pls_layer_rows u, pls_layer_rows v, pls_arena *arena,
-                                pls_view kernel) {
+static pls_status explicit_gram(pls_device *device, const pls_kernel_options *options,
+                                const pls_layer *layer, int64_t k, pls_layer_rows u,
+                                pls_layer_rows v, pls_arena *arena, pls_view kernel) {
     pls_context *context = device->context;
     int64_t mark = pls_arena_mark(arena);
     int64_t weights = layer->weight_rows * layer->weight_cols;
@@ -114,10 +114,11 @@ static pls_status explicit_gram(pls_device *device, const pls_layer *layer, int6
     bool own = v.alpha.rows == 0;
     pls_view flat_u = pls_no_view(), flat_v = pls_no_view(), workspace = pls_no_view();
     pls_status status = PLS_OK;
-    int64_t needed = pls_gram_workspace(u.d.dtype, u.d.rows, own ? 0 : v.d.rows, widest);
-    if (trace) {
-        int64_t joined =
-            pls_gram_workspace(u.d.dtype, u.d.rows / k, own ? 0 : v.d.rows / k, widest * k);
+    int64_t needed =
+        pls_gram_workspace(options->gram, u.d.dtype, u.d.rows, own ? 0 : v.d.rows, widest);
+    if (options->trace) {
+        int64_t joined = pls_gram_workspace(options->gram, u.d.dtype, u.d.rows / k,
+                                            own ? 0 : v.d.rows / k, widest * k);
         needed = needed > joined ? needed : joined;
     }
     PLS_TRY(context, pls_arena_take(arena, u.d.dtype, u.d.rows, widest, &flat_u));
@@ -139,11 +140,11 @@ static pls_status explicit_gram(pls_device *device, const pls_layer *layer, int6
             j_v = pls_view_slice(flat_v, 0, v.d.rows, count);
             PLS_TRY(context, layer->kind->jacobian(device, layer, k, v, first, count, j_v));
         }
-        if (trace) {
+        if (options->trace) {
             j_u = pls_view_reshape(j_u, u.d.rows / k, count * k);
             j_v = own ? j_v : pls_view_reshape(j_v, v.d.rows / k, count * k);
         }
-        PLS_TRY(context, pls_gram(device, j_u, j_v, 1.0, kernel, workspace));
+        PLS_TRY(context, pls_gram(device, options->gram, j_u, j_v, 1.0, kernel, workspace));
     }
 cleanup:
     pls_arena_release(arena, mark);
@@ -154,9 +155,9 @@ static pls_status layer_gram(pls_device *device, const pls_kernel_options *optio
                              const pls_layer *layer, int64_t k, pls_layer_rows u, pls_layer_rows v,
                              pls_arena *arena, pls_view kernel) {
     if (options->method == PLS_KERNEL_EXPLICIT) {
-        return explicit_gram(device, layer, k, options->trace, u, v, arena, kernel);
+        return explicit_gram(device, options, layer, k, u, v, arena, kernel);
     }
-    return layer->kind->gram(device, layer, k, options->trace, u, v, arena, kernel);
+    return layer->kind->gram(device, layer, k, options->trace, options->gram, u, v, arena, kernel);
 }
 
 /* The layer's contribution to all pairs of blocks of two tiles (one tile: v = NULL). */

@@ -33,8 +33,8 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
     int64_t entries = options->trace ? 1 : k;
     int64_t mark = pls_arena_mark(arena);
     int64_t length = options->trace ? p * k : p;
-    int64_t needed =
-        pls_gram_workspace(system->precision, block * entries, block * entries, length);
+    int64_t needed = pls_gram_workspace(options->gram, system->precision, block * entries,
+                                        block * entries, length);
     pls_view flat[2], workspace = pls_no_view();
     pls_status status = PLS_OK;
     for (int i = 0; i < 2; i++) {
@@ -62,9 +62,9 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
                 PLS_TRY(context, system->kind->jacobian(system, v, count_v, arena, rows_v));
                 right = options->trace ? kernel_rows(rows_v, count_v) : rows_v;
             }
-            PLS_TRY(context,
-                    pls_gram(system->device, options->trace ? kernel_rows(rows_u, count_u) : rows_u,
-                             right, 0.0, part, workspace));
+            PLS_TRY(context, pls_gram(system->device, options->gram,
+                                      options->trace ? kernel_rows(rows_u, count_u) : rows_u, right,
+                                      0.0, part, workspace));
         }
     }
 cleanup:

@@ -188,7 +188,7 @@ static void gram_declare(trial *t) {
     trial_operand(t, "a", OPERAND_INPUT, g->dtype, g->m, g->p);
     trial_operand(t, "c", g->variant & 1 ? OPERAND_INOUT : OPERAND_OUTPUT, PLS_F64, g->m, n);
     trial_operand(t, "workspace", OPERAND_SCRATCH, PLS_F64, 1,
-                  pls_gram_workspace(g->dtype, g->m, full ? n : 0, g->p));
+                  pls_gram_workspace(PLS_GRAM_F64, g->dtype, g->m, full ? n : 0, g->p));
     if (full) {
         trial_operand(t, "b", OPERAND_INPUT, g->dtype, n, g->p);
     }
@@ -201,7 +201,8 @@ static void gram_prepare(trial *t) {
 }
 
 static pls_status gram_call(trial *t) {
-    return pls_gram(t->device, view(t, 0), t->given.variant & 2 ? view(t, 3) : pls_no_view(),
+    return pls_gram(t->device, PLS_GRAM_F64, view(t, 0),
+                    t->given.variant & 2 ? view(t, 3) : pls_no_view(),
                     t->given.variant & 1 ? 1.0 : 0.0, view(t, 1), view(t, 2));
 }
 

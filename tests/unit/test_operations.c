@@ -148,14 +148,16 @@ Test(operations, gram_of_both_precisions_is_the_same) {
     pls_random_stream stream = {1, PLS_RANDOM_TEST, 0};
     pls_view single = new_view(device, PLS_F32, N, P), dual = new_view(device, PLS_F64, N, P + 3);
     pls_view c[2] = {new_view(device, PLS_F64, N, N), new_view(device, PLS_F64, N, N)};
-    pls_view workspace = new_view(device, PLS_F64, 1, pls_gram_workspace(PLS_F32, N, 0, P));
+    pls_view workspace =
+        new_view(device, PLS_F64, 1, pls_gram_workspace(PLS_GRAM_F64, PLS_F32, N, 0, P));
     dual = pls_view_cols(dual, 0, P);
     pls_random_normal(device, stream, 0, 1.0, single);
     pls_copy(device, single, dual);
     for (int i = 0; i < 2; i++) {
         pls_fill(device, 0.0, c[i]);
-        SUPPORT_EXPECT_OK(context, pls_gram(device, i == 0 ? single : dual, pls_no_view(), 0.0,
-                                            c[i], i == 0 ? workspace : pls_no_view()));
+        SUPPORT_EXPECT_OK(context,
+                          pls_gram(device, PLS_GRAM_F64, i == 0 ? single : dual, pls_no_view(), 0.0,
+                                   c[i], i == 0 ? workspace : pls_no_view()));
     }
     static double first[N * N], second[N * N];
     pls_download(device, c[0], first, N);
@@ -265,12 +267,13 @@ static void refuse_bad_products(pls_device *d, pls_view a, pls_view b, pls_view 
     REFUSED("overlaps a", pls_gemm_batched(d, 0, 0, 1, a, 0, b, 0, 0, a, 16, 2));
     REFUSED("syrk: c", pls_syrk(d, 1, a, 0, rows));
     REFUSED("syrk: c: it overlaps a", pls_syrk(d, 1, a, 0, a));
-    REFUSED("gram: beta", pls_gram(d, a, pls_no_view(), 0.5, c, pls_no_view()));
-    REFUSED("gram: c", pls_gram(d, a, pls_view_rows(b, 0, 2), 0, c, pls_no_view()));
-    REFUSED("gram: c: it is f32", pls_gram(d, a, b, 0, single, pls_no_view()));
-    REFUSED("workspace: no view", pls_gram(d, single, pls_no_view(), 0, c, pls_no_view()));
-    REFUSED("workspace: it overlaps c",
-            pls_gram(d, single, pls_no_view(), 0, c, pool_view(c.buffer, PLS_F64, 210, 1, 16, 16)));
+    REFUSED("gram: beta", pls_gram(d, PLS_GRAM_F64, a, pls_no_view(), 0.5, c, pls_no_view()));
+    REFUSED("gram: c", pls_gram(d, PLS_GRAM_F64, a, pls_view_rows(b, 0, 2), 0, c, pls_no_view()));
+    REFUSED("gram: c: it is f32", pls_gram(d, PLS_GRAM_F64, a, b, 0, single, pls_no_view()));
+    REFUSED("workspace: no view",
+            pls_gram(d, PLS_GRAM_F64, single, pls_no_view(), 0, c, pls_no_view()));
+    REFUSED("workspace: it overlaps c", pls_gram(d, PLS_GRAM_F64, single, pls_no_view(), 0, c,
+                                                 pool_view(c.buffer, PLS_F64, 210, 1, 16, 16)));
     REFUSED("symv: x", pls_symv(d, 1, a, pls_view_rows(b, 0, 1), 0, pls_view_cols(c, 0, 1)));
     REFUSED("symv: y: it overlaps x",
             pls_symv(d, 1, a, pls_view_cols(b, 0, 1), 0, pls_view_cols(b, 0, 1)));
@@ -418,7 +421,7 @@ Test(operations, empty_views_do_nothing) {
     SUPPORT_EXPECT_OK(context, pls_gemm(d, 0, 0, 1, none, flat, 0, c));
     SUPPORT_EXPECT_OK(context, pls_gemm_batched(d, 0, 0, 1, none, 0, flat, 0, 0, c, 9, 0));
     SUPPORT_EXPECT_OK(context, pls_syrk(d, 1, none, 0, c));
-    SUPPORT_EXPECT_OK(context, pls_gram(d, none, pls_no_view(), 0, c, pls_no_view()));
+    SUPPORT_EXPECT_OK(context, pls_gram(d, PLS_GRAM_F64, none, pls_no_view(), 0, c, pls_no_view()));
     SUPPORT_EXPECT_OK(context, pls_sum(d, none, one));
     SUPPORT_EXPECT_OK(context, pls_gather_rows(d, c, NULL, flat));
     SUPPORT_EXPECT_OK(context, pls_potrf(d, pls_view_rows(none, 0, 0), &failed));

@@ -96,6 +96,7 @@ static pls_status cpu_synchronize(pls_device *device) {
 
 const pls_backend pls_cpu_backend = {
     .version = PLS_BACKEND_VERSION,
+    .build = PLSTAR_VERSION,
     .name = "cpu",
     .open = cpu_open,
     .close = cpu_close,
@@ -115,6 +116,7 @@ const pls_backend pls_cpu_backend = {
     .gemm_batched = pls_cpu_gemm_batched,
     .syrk = pls_cpu_syrk,
     .gram = pls_cpu_gram,
+    .gram_description = pls_cpu_gram_description,
     .axpby = pls_cpu_axpby,
     .bias_activation = pls_cpu_bias_activation,
     .activation_derivative = pls_cpu_activation_derivative,

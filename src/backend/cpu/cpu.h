@@ -97,7 +97,9 @@ PLS_CPU_SLOT(gemm_batched, pls_transpose ta, pls_transpose tb, double alpha, pls
              int64_t stride_a, pls_view b, int64_t stride_b, double beta, pls_view c,
              int64_t stride_c, int64_t count);
 PLS_CPU_SLOT(syrk, double alpha, pls_view a, double beta, pls_view c);
-PLS_CPU_SLOT(gram, pls_view a, pls_view b, double beta, pls_view c, pls_view workspace);
+PLS_CPU_SLOT(gram, pls_gram_arithmetic arithmetic, pls_view a, pls_view b, double beta, pls_view c,
+             pls_view workspace);
+const char *pls_cpu_gram_description(pls_gram_arithmetic arithmetic, pls_dtype dtype);
 PLS_CPU_SLOT(symv, double alpha, pls_view a, pls_view x, double beta, pls_view y);
 
 /* elementwise.c */

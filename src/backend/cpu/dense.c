@@ -189,9 +189,10 @@ static pls_view chunk_in_f64(pls_device *device, pls_view x, int64_t first, int6
 
 /* Both dtypes go through the same chunks and tiles, so that float32 data and the same numbers in
  * float64 give the same bits. */
-pls_status pls_cpu_gram(pls_device *device, pls_view a, pls_view b, double beta, pls_view c,
-                        pls_view workspace) {
+pls_status pls_cpu_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
+                        double beta, pls_view c, pls_view workspace) {
     pls_status status = PLS_OK;
+    (void)arithmetic; /* nothing to gain: there are no matrix units */
     bool lower = pls_view_is_none(b);
     PLS_TRY(device->context, pls_cpu_check_blas(device, "gram", c));
     for (int64_t first = 0; first < a.cols; first += PLS_GRAM_CHUNK) {
@@ -209,6 +210,12 @@ pls_status pls_cpu_gram(pls_device *device, pls_view a, pls_view b, double beta,
     }
 cleanup:
     return status;
+}
+
+const char *pls_cpu_gram_description(pls_gram_arithmetic arithmetic, pls_dtype dtype) {
+    (void)arithmetic;
+    (void)dtype;
+    return "products and sums in f64";
 }
 
 /* Rows of a times x: one pass over the matrix, which is what the time goes into. */
