@@ -25,8 +25,7 @@ typedef struct pls_matrix {
 
 enum {
     PLS_REDUCE_BLOCKS = 1024, /* doubles of scratch that a reduction needs */
-    PLS_GATHER_ROWS = 8192,   /* rows of a gather_rows launch at most */
-    PLS_SPLIT_CHUNK = 1024    /* inner dimension of one product of split numbers */
+    PLS_GATHER_ROWS = 8192    /* rows of a gather_rows launch at most */
 };
 
 #define PLS_LAUNCHER(name, ...) cudaError_t pls_launch_##name(cudaStream_t stream, __VA_ARGS__)
@@ -81,13 +80,15 @@ PLS_LAUNCHER(average_pool_backward, pls_image image, int64_t size, pls_matrix sr
 /* split.cu: float32 numbers as sums of two float16 (the fast Gram product).
  *     s_i = 2^e with 2^14 <= s_i max_j |x(i,j)| < 2^15 (s_i = 1 for a row of zeros),
  *     high(i,j) = f16(s_i x(i,j)),  low(i,j) = f16(2^11 (s_i x(i,j) - high(i,j)))
- * x: m x p f32; high, low: m x p f16, contiguous; scale: m f64 (s_i). A row with an element that is
- * not finite has s_i = 1 and its elements are passed on as they are, so that they stay visible. */
-PLS_LAUNCHER(split_rows, pls_matrix x, void *high, void *low, double *scale);
-/* c(i,j) = beta c(i,j) + (high(i,j) + 2^-11 cross(i,j)) / (scale_a(i) scale_b(j)); high, cross: c's
- * shape, f32, contiguous; lower: only i >= j is read and written. */
-PLS_LAUNCHER(split_accumulate, const float *high, const float *cross, const double *scale_a,
-             const double *scale_b, double beta, pls_matrix c, bool lower);
+ * x: m x p f32; high, low: m x p f16 with rows ld apart; scale: m f64 (s_i). A row with an element
+ * that is not finite has s_i = 1 and its elements are passed on as they are, so that they stay
+ * visible. */
+PLS_LAUNCHER(split_rows, pls_matrix x, void *high, void *low, int64_t ld, double *scale);
+/* c(i,j) = beta c(i,j) + sum_q (high_q(i,j) + 2^-11 cross_q(i,j)) / (scale_a(i) scale_b(j)), q in
+ * order, in float64; high, cross: `products` contiguous matrices of c's shape, f32, one after the
+ * other; c: f64; beta = 0 does not read c; lower: only i >= j is read and written. */
+PLS_LAUNCHER(split_accumulate, int64_t products, const float *high, const float *cross,
+             const double *scale_a, const double *scale_b, double beta, pls_matrix c, bool lower);
 
 #undef PLS_LAUNCHER
 

@@ -34,6 +34,9 @@ enum { PLS_BACKEND_VERSION = 2 };
 /* Inner dimension up to which the Gram product of float32 data converts at a time. */
 enum { PLS_GRAM_CHUNK = 4096 };
 
+/* Split products: inner dimension summed in float32, and edge of the tiles of the result. */
+enum { PLS_SPLIT_CHUNK = 1024, PLS_SPLIT_TILE = 2048 };
+
 typedef enum pls_transpose { PLS_PLAIN, PLS_TRANSPOSED } pls_transpose;
 
 typedef struct pls_event pls_event;
@@ -221,14 +224,26 @@ struct pls_device {
     char description[PLS_DEVICE_DESCRIPTION_SIZE];
 };
 
+static inline int64_t pls_split_tile(int64_t extent) {
+    return extent < PLS_SPLIT_TILE ? extent : PLS_SPLIT_TILE;
+}
+
+/* Columns that a chunk of split data takes, so that rows start at multiples of 16 bytes. */
+static inline int64_t pls_split_ld(int64_t p) {
+    return ((p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK) + 7) / 8 * 8;
+}
+
 /* Elements of f64 workspace that `gram` needs for m rows of a, n rows of b (0 if b is not given)
- * and inner dimension p: the chunks in float64; for split products also a scale for every row and
- * the product of a chunk in float32. */
+ * and inner dimension p: the chunks in float64; or, split, the chunks with a scale for every row
+ * (an even number of them), and two float32 products of a tile for each part of a chunk. */
 static inline int64_t pls_gram_workspace(pls_gram_arithmetic arithmetic, pls_dtype dtype, int64_t m,
                                          int64_t n, int64_t p) {
-    int64_t chunks = (m + n) * (p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK);
-    int64_t product = (m * (n > 0 ? n : m) + 1) / 2;
-    return dtype == PLS_F64 ? 0 : arithmetic == PLS_GRAM_F64 ? chunks : chunks + m + n + product;
+    int64_t chunk = p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK;
+    int64_t tile = pls_split_tile(m) * pls_split_tile(n > 0 ? n : m);
+    return dtype == PLS_F64             ? 0
+           : arithmetic == PLS_GRAM_F64 ? (m + n) * chunk
+                                        : (m + n) * pls_split_ld(p) + (m + 1) + (n + 1) +
+                                              PLS_GRAM_CHUNK / PLS_SPLIT_CHUNK * tile;
 }
 
 /* The CPU implementation (cpu/). */
