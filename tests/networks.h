@@ -48,7 +48,7 @@ static inline pls_status network_build(network_fixture *f, const network_plan *p
     model.sigma_b = plan->bias ? 0.2 : 0.0;
     model.parameterization =
         plan->standard ? PLS_PARAMETERIZATION_STANDARD : PLS_PARAMETERIZATION_NTK;
-    pls_device_options device = {"cpu", plan->threads};
+    pls_device_options device = support_device(plan->threads);
     pls_data_options data = pls_data_options_defaults();
     data.source = "sphere";
     data.samples = plan->samples > 0 ? plan->samples : 12;

@@ -20,9 +20,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = ["--set", "model.width=24", "--set", "data.samples=12", "--set", "output.report=false"]
 
 
+def on_device(arguments):
+    """The arguments of a command that computes, on the device under test."""
+    device = os.environ.get("PLSTAR_TEST_DEVICE")
+    computes = arguments[:1] in (["train"], ["kernel"])
+    return arguments + ["--device", device] if device and computes and \
+        not any(word.startswith("--device") for word in arguments) else arguments
+
+
 def run(*arguments, cwd=None, **more):
     """The finished process, stdout and stderr as text."""
-    result = subprocess.run([PROGRAM, *map(str, arguments)], cwd=cwd, stdin=subprocess.DEVNULL,
+    arguments = on_device([str(word) for word in arguments])
+    result = subprocess.run([PROGRAM, *arguments], cwd=cwd, stdin=subprocess.DEVNULL,
                             stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
                             text=True, timeout=600, **more)
     result.stderr = "".join(line for line in result.stderr.splitlines(keepends=True)

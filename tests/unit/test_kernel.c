@@ -314,7 +314,8 @@ static pls_spectrum spectrum_of(network_fixture *f, pls_system *system,
 static network_fixture device_only(void) {
     network_fixture f = {0};
     f.context = support_context(NULL);
-    network_check(&f, pls_device_open(f.context, NULL, &f.device));
+    pls_device_options device = support_device(0);
+    network_check(&f, pls_device_open(f.context, &device, &f.device));
     return f;
 }
 

@@ -1,7 +1,7 @@
 /* Conformance of a backend to the contracts of backend.h: the table of operations/, invalid
  * arguments, bits that do not depend on threads, random numbers, and failures on purpose.
  *
- * PLSTAR_TEST_DEVICE names the device, "cpu" if it is not set. */
+ * PLSTAR_TEST_DEVICE names the device (support.h). */
 #include "operations.h"
 #include "support.h"
 
@@ -10,8 +10,7 @@
 #include <math.h>
 
 static pls_device *open_device(pls_context *context, int threads) {
-    const char *name = getenv("PLSTAR_TEST_DEVICE");
-    pls_device_options options = {name != NULL ? name : "cpu", threads};
+    pls_device_options options = support_device(threads);
     pls_device *device = NULL;
     SUPPORT_EXPECT_OK(context, pls_device_open(context, &options, &device));
     return device;
@@ -569,8 +568,7 @@ Test(factor, eigenvalues_of_what_is_not_finite_are_refused) {
 
 /* Opens a device, factors and finds eigenvalues. */
 static pls_status use_device(pls_context *context, void *user) {
-    const char *name = getenv("PLSTAR_TEST_DEVICE");
-    pls_device_options options = {name != NULL ? name : "cpu", 2};
+    pls_device_options options = support_device(2);
     pls_device *d = NULL;
     pls_buffer *buffer = NULL;
     pls_event *event = NULL;

@@ -5,6 +5,7 @@
  * Error of an array: largest difference over the largest magnitude of the reference. */
 #include "data/safetensors.h"
 #include "plstar/plstar.h"
+#include "support.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -95,7 +96,8 @@ static void set_up(fixture *f, const network_case *c) {
     memset(f, 0, sizeof *f);
     f->tolerance = c->precision == PLS_F64 ? 1e-12 : 1e-5;
     cr_assert_eq(pls_context_create(NULL, &f->context), PLS_OK);
-    check(f, pls_device_open(f->context, NULL, &f->device));
+    pls_device_options device = support_device(0);
+    check(f, pls_device_open(f->context, &device, &f->device));
     snprintf(path, sizeof path, "%s/reference/%s/model.json", PLSTAR_TEST_FOLDER, c->name);
     read_model(f, path);
     snprintf(path, sizeof path, "%s/reference/%s/tensors.safetensors", PLSTAR_TEST_FOLDER, c->name);

@@ -53,7 +53,8 @@ static network_fixture linear_set_up(void) {
     double a[EQUATIONS * PARAMETERS], y[EQUATIONS];
     f.context = support_context(NULL);
     fill_linear(a, y);
-    network_check(&f, pls_device_open(f.context, NULL, &f.device));
+    pls_device_options device = support_device(0);
+    network_check(&f, pls_device_open(f.context, &device, &f.device));
     network_check(
         &f, pls_linear_system_create(f.device, PLS_F64, EQUATIONS, PARAMETERS, a, y, &f.system));
     return f;
@@ -317,7 +318,8 @@ Test(train, sgd_trains_a_network) {
 static network_fixture digits_set_up(pls_target_coding coding, pls_dtype precision) {
     network_fixture f = {0};
     f.context = support_context(NULL);
-    network_check(&f, pls_device_open(f.context, NULL, &f.device));
+    pls_device_options device = support_device(0);
+    network_check(&f, pls_device_open(f.context, &device, &f.device));
     pls_data_options data = pls_data_options_defaults();
     data.samples = 30;
     data.targets = coding;
@@ -421,7 +423,8 @@ Test(train, no_pl_ratio_where_it_is_not_defined) {
 Test(theory, curvature_is_that_of_the_closed_form) {
     network_fixture f = {0};
     f.context = support_context(NULL);
-    network_check(&f, pls_device_open(f.context, NULL, &f.device));
+    pls_device_options device = support_device(0);
+    network_check(&f, pls_device_open(f.context, &device, &f.device));
     double x = 1.0, y = 0.8;
     network_check(&f, pls_dataset_from_arrays(f.context, 1, 1, 1, &x, &y, &f.data));
     pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 1, PLS_TANH}};
@@ -453,7 +456,8 @@ Test(theory, curvature_is_that_of_the_closed_form) {
 Test(theory, curvature_is_found_in_a_mixed_direction) {
     network_fixture f = {0};
     f.context = support_context(NULL);
-    network_check(&f, pls_device_open(f.context, NULL, &f.device));
+    pls_device_options device = support_device(0);
+    network_check(&f, pls_device_open(f.context, &device, &f.device));
     double x = 1.7, y = 0.4, w[2] = {0.9, -1.4};
     network_check(&f, pls_dataset_from_arrays(f.context, 1, 1, 1, &x, &y, &f.data));
     pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 1, PLS_IDENTITY},
