@@ -226,7 +226,7 @@ struct pls_device {
  * the product of a chunk in float32. */
 static inline int64_t pls_gram_workspace(pls_gram_arithmetic arithmetic, pls_dtype dtype, int64_t m,
                                          int64_t n, int64_t p) {
-    int64_t chunks = (m + n) * (p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK);
+    int64_t chunks = (m + n) * (p < PLS_GRAM_CHUNK ? p : (int64_t)PLS_GRAM_CHUNK);
     int64_t product = (m * (n > 0 ? n : m) + 1) / 2;
     return dtype == PLS_F64 ? 0 : arithmetic == PLS_GRAM_F64 ? chunks : chunks + m + n + product;
 }
