@@ -5,9 +5,13 @@
 #ifndef PLSTAR_CUDA_LAUNCH_CUH
 #define PLSTAR_CUDA_LAUNCH_CUH
 
-#include "kernels.h"
-
 #include <cuda_runtime.h>
+
+/* The formulas that the library shares with kernels (activations, random numbers). */
+#define PLS_FUNCTION static inline __host__ __device__
+#define R123_CUDA_DEVICE __host__ __device__
+
+#include "kernels.h"
 
 /* `type *name`: the dynamic shared memory of the block, aligned to 16 bytes. */
 #ifdef PLS_CUDA_EMULATED

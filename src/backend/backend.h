@@ -225,12 +225,12 @@ struct pls_device {
 };
 
 static inline int64_t pls_split_tile(int64_t extent) {
-    return extent < PLS_SPLIT_TILE ? extent : PLS_SPLIT_TILE;
+    return extent < PLS_SPLIT_TILE ? extent : (int64_t)PLS_SPLIT_TILE;
 }
 
 /* Columns that a chunk of split data takes, so that rows start at multiples of 16 bytes. */
 static inline int64_t pls_split_ld(int64_t p) {
-    return ((p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK) + 7) / 8 * 8;
+    return ((p < PLS_GRAM_CHUNK ? p : (int64_t)PLS_GRAM_CHUNK) + 7) / 8 * 8;
 }
 
 /* Elements of f64 workspace that `gram` needs for m rows of a, n rows of b (0 if b is not given)
@@ -238,7 +238,7 @@ static inline int64_t pls_split_ld(int64_t p) {
  * (an even number of them), and two float32 products of a tile for each part of a chunk. */
 static inline int64_t pls_gram_workspace(pls_gram_arithmetic arithmetic, pls_dtype dtype, int64_t m,
                                          int64_t n, int64_t p) {
-    int64_t chunk = p < PLS_GRAM_CHUNK ? p : PLS_GRAM_CHUNK;
+    int64_t chunk = p < PLS_GRAM_CHUNK ? p : (int64_t)PLS_GRAM_CHUNK;
     int64_t tile = pls_split_tile(m) * pls_split_tile(n > 0 ? n : m);
     return dtype == PLS_F64             ? 0
            : arithmetic == PLS_GRAM_F64 ? (m + n) * chunk

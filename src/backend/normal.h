@@ -17,20 +17,24 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint64_t pls_bits_of(double x) {
+#ifndef PLS_FUNCTION
+#define PLS_FUNCTION static inline
+#endif
+
+PLS_FUNCTION uint64_t pls_bits_of(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-static inline double pls_double_of(uint64_t bits) {
+PLS_FUNCTION double pls_double_of(uint64_t bits) {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
 /* log(x), x normal and positive. */
-static inline double pls_log_positive(double x) {
+PLS_FUNCTION double pls_log_positive(double x) {
     const uint64_t sqrt_half = 0x3fe6a09e00000000u, one = 0x3ff0000000000000u;
     const uint64_t mantissa = 0x000fffffffffffffu, two_to_52 = 0x4330000000000000u;
     const double ln2_high = 0x1.62e42p-1, ln2_low = 4.7493250390316723212e-7;
@@ -49,7 +53,7 @@ static inline double pls_log_positive(double x) {
 }
 
 /* *even and *odd from u and v. */
-static inline void pls_box_muller(double u, double v, double *even, double *odd) {
+PLS_FUNCTION void pls_box_muller(double u, double v, double *even, double *odd) {
     const double half_pi = 1.57079632679489661923, round_to_integer = 0x1.8p52;
     double radius = sqrt(-2.0 * pls_log_positive(1.0 - u));
     double quarters = 4.0 * v, shifted = quarters + round_to_integer;

@@ -18,6 +18,10 @@
 
 #include <stdint.h>
 
+#ifndef PLS_FUNCTION
+#define PLS_FUNCTION static inline
+#endif
+
 /* What a stream of numbers is for; part of the counter, so never renumber. */
 typedef enum pls_random_purpose {
     PLS_RANDOM_WEIGHTS = 1,
@@ -37,7 +41,7 @@ typedef struct pls_random_stream {
     uint32_t tensor;
 } pls_random_stream;
 
-static inline philox4x32_ctr_t pls_philox_block(pls_random_stream stream, uint64_t block) {
+PLS_FUNCTION philox4x32_ctr_t pls_philox_block(pls_random_stream stream, uint64_t block) {
     philox4x32_ctr_t counter = {
         {(uint32_t)block, (uint32_t)(block >> 32), stream.tensor, stream.purpose}};
     philox4x32_key_t key = {{(uint32_t)stream.seed, (uint32_t)(stream.seed >> 32)}};
@@ -45,18 +49,18 @@ static inline philox4x32_ctr_t pls_philox_block(pls_random_stream stream, uint64
 }
 
 /* 53 bits in [0, 1). */
-static inline double pls_philox_unit(uint32_t high, uint32_t low) {
+PLS_FUNCTION double pls_philox_unit(uint32_t high, uint32_t low) {
     return (double)((((uint64_t)high << 32) | low) >> 11) * 0x1p-53;
 }
 
 /* Uniform of element e in [0, 1). */
-static inline double pls_random_uniform_at(pls_random_stream stream, uint64_t element) {
+PLS_FUNCTION double pls_random_uniform_at(pls_random_stream stream, uint64_t element) {
     philox4x32_ctr_t w = pls_philox_block(stream, element / 2);
     return element % 2 == 0 ? pls_philox_unit(w.v[1], w.v[0]) : pls_philox_unit(w.v[3], w.v[2]);
 }
 
 /* Integer of element e, uniform on 0 .. bound-1 (bound < 2^32: bias below 2^-21). */
-static inline int64_t pls_random_integer_at(pls_random_stream stream, uint64_t element,
+PLS_FUNCTION int64_t pls_random_integer_at(pls_random_stream stream, uint64_t element,
                                             int64_t bound) {
     return (int64_t)(pls_random_uniform_at(stream, element) * (double)bound);
 }
