@@ -22,10 +22,12 @@ SMALL = ["--set", "model.width=24", "--set", "data.samples=12", "--set", "output
 
 def on_device(arguments):
     """The arguments of a command that computes, on the device under test."""
-    device = os.environ.get("PLSTAR_TEST_DEVICE")
+    device = os.environ.get("PLSTAR_TEST_DEVICE", "cpu")
     computes = arguments[:1] in (["train"], ["kernel"])
-    return arguments + ["--device", device] if device and computes and \
-        not any(word.startswith("--device") for word in arguments) else arguments
+    named = any(word.startswith(("--device", "--resume", "--help")) for word in arguments)
+    if not computes or named:
+        return arguments
+    return arguments[:1] + ["--device", device] + arguments[1:]
 
 
 def run(*arguments, cwd=None, **more):
