@@ -51,7 +51,7 @@ __device__ int scale_exponent(double largest) {
 }
 
 /* One warp a row. */
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     split_rows_kernel(extent shape, const float *__restrict__ x, int64_t ld,
                       __half *__restrict__ high, __half *__restrict__ low,
                       double *__restrict__ scale) {
@@ -83,19 +83,24 @@ __global__ void __launch_bounds__(block_threads)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-constexpr int accumulate_depth = 4;
+constexpr int accumulate_width = 2, accumulate_depth = 8;
 
-__global__ void __launch_bounds__(block_threads)
+/* 1/s of a power of two s: the biased exponents add up to 2046. */
+__device__ double reciprocal(double s) {
+    return __longlong_as_double((2046LL << 52) - __double_as_longlong(s));
+}
+
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     split_accumulate_kernel(extent shape, bool lower, const float *__restrict__ high,
                             const float *__restrict__ cross, const double *__restrict__ scale_a,
                             const double *__restrict__ scale_b, double beta, double *__restrict__ c,
                             int64_t ld) {
-    constexpr int width = split_width, depth = accumulate_depth;
+    constexpr int width = accumulate_width, depth = accumulate_depth;
     for (int64_t j = first_column<width>(shape.packed); j < shape.cols; j += column_step<width>()) {
         double column_factor[width];
         for (int e = 0; e < width; e++) {
             int64_t column = j + e * spacing(shape.packed);
-            column_factor[e] = column < shape.cols ? 1.0 / scale_b[column] : 0.0;
+            column_factor[e] = column < shape.cols ? reciprocal(scale_b[column]) : 0.0;
         }
         for (int64_t top = first_row<depth>(); top < shape.rows; top += row_step<depth>()) {
             for (int64_t i = top; i < top + depth && i < shape.rows; i++) {
@@ -103,7 +108,7 @@ __global__ void __launch_bounds__(block_threads)
                 if (j >= end) {
                     continue; /* above the diagonal */
                 }
-                double factor = 1.0 / scale_a[i], sum[width] = {};
+                double factor = reciprocal(scale_a[i]), sum[width] = {};
                 float products[width], corrections[width];
                 load(high + i * shape.cols, j, end, shape.packed, products);
                 load(cross + i * shape.cols, j, end, shape.packed, corrections);
@@ -139,10 +144,10 @@ cudaError_t pls_launch_split_rows(cudaStream_t stream, pls_matrix x, void *high,
 cudaError_t pls_launch_split_accumulate(cudaStream_t stream, const float *high, const float *cross,
                                         const double *scale_a, const double *scale_b, double beta,
                                         pls_matrix c, bool lower) {
-    bool packed = is_packed<double, split_width>(c) &&
-                  is_packed<float, split_width>(high, c.rows, c.cols) &&
-                  is_packed<float, split_width>(cross, c.rows, c.cols);
-    return launch(stream, element_geometry(c.rows, c.cols, split_width, accumulate_depth),
+    bool packed = is_packed<double, accumulate_width>(c) &&
+                  is_packed<float, accumulate_width>(high, c.rows, c.cols) &&
+                  is_packed<float, accumulate_width>(cross, c.rows, c.cols);
+    return launch(stream, element_geometry(c.rows, c.cols, accumulate_width, accumulate_depth),
                   split_accumulate_kernel, extent{c.rows, c.cols, packed}, lower, high, cross,
                   scale_a, scale_b, beta, data_of<double>(c), c.ld);
 }
