@@ -29,7 +29,7 @@ __device__ double apply(double z) {
 }
 
 template <typename T, pls_activation phi>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, few_resident_blocks)
     bias_activation_kernel(extent shape, T t, const T *__restrict__ bias, T *__restrict__ z,
                            int64_t z_ld, T *__restrict__ a, int64_t a_ld) {
     constexpr int width = pack_width<T>;
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(block_threads)
 
 /* shape: of z */
 template <typename T, pls_activation phi, int order>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, few_resident_blocks)
     derivative_kernel(extent shape, int64_t repeat, const T *__restrict__ z, int64_t z_ld,
                       T *__restrict__ d, int64_t d_ld) {
     constexpr int width = pack_width<T>;
@@ -68,8 +68,9 @@ __global__ void __launch_bounds__(block_threads)
             for (int e = 0; e < width; e++) {
                 factor[e] = apply<phi, order>(factor[e]);
             }
+            T *group = d + i * repeat * d_ld;
             for (int64_t r = blockIdx.z; r < repeat; r += gridDim.z) {
-                T *row = d + (i * repeat + r) * d_ld, values[width];
+                T *row = group + r * d_ld, values[width];
                 load(row, j, shape.cols, shape.packed, values);
                 for (int e = 0; e < width; e++) {
                     values[e] *= factor[e];

@@ -14,7 +14,7 @@ namespace {
 constexpr int convert_width = 4; /* 16 bytes of float32, twice 16 of float64 */
 
 template <typename From, typename To>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     convert_kernel(extent shape, const From *__restrict__ src, int64_t src_ld, To *__restrict__ dst,
                    int64_t dst_ld) {
     constexpr int width = convert_width;
@@ -40,7 +40,7 @@ cudaError_t convert(cudaStream_t stream, const pls_matrix &src, const pls_matrix
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     fill_kernel(extent shape, T value, T *__restrict__ dst, int64_t ld) {
     constexpr int width = pack_width<T>;
     T values[width];
@@ -62,7 +62,7 @@ cudaError_t fill(cudaStream_t stream, double value, const pls_matrix &dst) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     gather_rows_kernel(extent shape, const int64_t *__restrict__ rows, const T *__restrict__ src,
                        int64_t src_ld, T *__restrict__ dst, int64_t dst_ld) {
     constexpr int width = pack_width<T>;
@@ -87,7 +87,7 @@ cudaError_t gather_rows(cudaStream_t stream, const pls_matrix &src, const int64_
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     unit_rows_kernel(extent shape, int64_t k, T *__restrict__ d, int64_t ld) {
     constexpr int width = pack_width<T>;
     for (int64_t i = first_row(); i < shape.rows; i += row_step()) {

@@ -16,7 +16,10 @@
 
 namespace plstar {
 
-constexpr unsigned block_threads = 256;
+/* Threads of a block, and blocks that a multiprocessor is to hold at least: with a number given the
+ * compiler keeps to registers instead of spilling for the sake of more blocks. */
+constexpr unsigned block_threads = 256, resident_blocks = 4;
+constexpr unsigned few_resident_blocks = 2; /* where arithmetic takes many registers */
 
 /* Elements of type T in 16 bytes. */
 template <typename T>
@@ -37,7 +40,7 @@ struct extent {
 
 /* ---- device ---------------------------------------------------------------------------------- */
 
-__device__ inline int64_t spacing(bool packed) {
+__device__ inline unsigned spacing(bool packed) {
     return packed ? 1 : blockDim.x;
 }
 

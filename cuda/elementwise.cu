@@ -13,7 +13,7 @@ namespace {
 /* ---- axpby: beta = 0 does not read y, which may hold NaN ------------------------------------- */
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     axpby_kernel(extent shape, T alpha, const T *__restrict__ x, int64_t x_ld, bool accumulates,
                  T beta, T *__restrict__ y, int64_t y_ld) {
     constexpr int width = pack_width<T>;
@@ -49,7 +49,7 @@ cudaError_t axpby(cudaStream_t stream, double alpha, const pls_matrix &x, double
 
 constexpr int hadamard_width = 2, hadamard_depth = 8;
 
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     hadamard_kernel(extent shape, bool lower, double alpha, const double *__restrict__ g,
                     int64_t g_ld, double gamma, int64_t k, const double *__restrict__ d,
                     int64_t d_ld, double *__restrict__ c, int64_t c_ld) {
@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(block_threads)
 constexpr int outer_reuse = 4;
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     outer_rows_kernel(extent shape, int64_t samples, T alpha, int64_t k, const T *__restrict__ d,
                       int64_t d_ld, const T *__restrict__ a, int64_t a_ld, T *__restrict__ rows,
                       int64_t ld) {

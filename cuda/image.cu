@@ -39,7 +39,7 @@ __device__ bool inside(const pls_image &image, int64_t y, int64_t x) {
 constexpr int patch_depth = 8;
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     im2col_kernel(extent shape, pls_image image, int64_t kernel, const T *__restrict__ src,
                   int64_t src_ld, T *__restrict__ dst, int64_t dst_ld) {
     constexpr int depth = patch_depth;
@@ -62,25 +62,34 @@ __global__ void __launch_bounds__(block_threads)
     }
 }
 
+/* Taps t of a kernel, first <= t < end, whose pixel at - t + kernel/2 lies in 0 .. size-1. */
+struct taps {
+    int64_t first, end;
+};
+
+__device__ taps taps_of(int64_t at, int64_t size, int64_t kernel) {
+    int64_t last = at + kernel / 2, first = last - size + 1;
+    return {first > 0 ? first : 0, last + 1 < kernel ? last + 1 : kernel};
+}
+
 template <typename T>
 __device__ double patch_sum(const pls_image &image, int64_t kernel, const T *src, int64_t ld,
                             int64_t sample, const place &at) {
+    taps down = taps_of(at.y, image.height, kernel), right = taps_of(at.x, image.width, kernel);
     double sum = 0.0;
-    for (int64_t dy = 0; dy < kernel; dy++) {
-        for (int64_t dx = 0; dx < kernel; dx++) {
-            int64_t y = at.y - dy + kernel / 2, x = at.x - dx + kernel / 2;
-            if (inside(image, y, x)) {
-                int64_t row = (sample * image.height + y) * image.width + x;
-                sum +=
-                    static_cast<double>(src[row * ld + (at.channel * kernel + dy) * kernel + dx]);
-            }
+    for (int64_t dy = down.first; dy < down.end; dy++) {
+        int64_t y = at.y - dy + kernel / 2, x = at.x + kernel / 2;
+        const T *line = src + ((sample * image.height + y) * image.width + x) * ld +
+                        (at.channel * kernel + dy) * kernel;
+        for (int64_t dx = right.first; dx < right.end; dx++) {
+            sum += static_cast<double>(line[dx - dx * ld]);
         }
     }
     return sum;
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     col2im_kernel(extent shape, pls_image image, int64_t kernel, const T *__restrict__ src,
                   int64_t src_ld, T *__restrict__ dst, int64_t dst_ld) {
     for (int64_t j = first_column<1>(false); j < shape.cols; j += column_step<1>()) {
@@ -93,45 +102,45 @@ __global__ void __launch_bounds__(block_threads)
 
 /* ---- pooling --------------------------------------------------------------------------------- */
 
-/* Sum of the size x size pixels of `row` at (y size, x size). */
+/* Sum of size x size pixels from `corner` on. */
 template <typename T>
-__device__ double window_sum(const pls_image &image, int64_t size, const T *row, const place &at) {
+__device__ double window_sum(const T *corner, int64_t width, int64_t size) {
     double sum = 0.0;
     for (int64_t dy = 0; dy < size; dy++) {
-        const T *line = row + pixel(image, {at.channel, at.y * size + dy, at.x * size});
         for (int64_t dx = 0; dx < size; dx++) {
-            sum += static_cast<double>(line[dx]);
+            sum += static_cast<double>(corner[dy * width + dx]);
         }
     }
     return sum;
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     average_pool_kernel(extent shape, pls_image image, pls_image coarse, int64_t size,
-                        const T *__restrict__ src, int64_t src_ld, T *__restrict__ dst,
-                        int64_t dst_ld) {
+                        double weight, const T *__restrict__ src, int64_t src_ld,
+                        T *__restrict__ dst, int64_t dst_ld) {
     for (int64_t j = first_column<1>(false); j < shape.cols; j += column_step<1>()) {
         place at = place_of(j, coarse.height, coarse.width);
+        const T *corner = src + pixel(image, {at.channel, at.y * size, at.x * size});
         for (int64_t i = first_row(); i < shape.rows; i += row_step()) {
-            double sum = window_sum(image, size, src + i * src_ld, at);
-            dst[i * dst_ld + j] = static_cast<T>(sum / static_cast<double>(size * size));
+            double sum = window_sum(corner + i * src_ld, image.width, size);
+            dst[i * dst_ld + j] = static_cast<T>(sum * weight);
         }
     }
 }
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     average_pool_backward_kernel(extent shape, pls_image image, pls_image coarse, int64_t size,
-                                 const T *__restrict__ src, int64_t src_ld, T *__restrict__ dst,
-                                 int64_t dst_ld) {
+                                 double weight, const T *__restrict__ src, int64_t src_ld,
+                                 T *__restrict__ dst, int64_t dst_ld) {
     for (int64_t j = first_column<1>(false); j < shape.cols; j += column_step<1>()) {
         place at = place_of(j, image.height, image.width);
         int64_t from =
             pixel(coarse, {at.channel, quotient_of(at.y, size), quotient_of(at.x, size)});
         for (int64_t i = first_row(); i < shape.rows; i += row_step()) {
             double value = static_cast<double>(src[i * src_ld + from]);
-            dst[i * dst_ld + j] = static_cast<T>(value / static_cast<double>(size * size));
+            dst[i * dst_ld + j] = static_cast<T>(value * weight);
         }
     }
 }
@@ -146,6 +155,10 @@ extent extent_of(const pls_matrix &dst) {
 
 pls_image coarse_image(pls_image image, int64_t size) {
     return {image.channels, image.height / size, image.width / size};
+}
+
+double weight_of(int64_t size) {
+    return 1.0 / static_cast<double>(size * size);
 }
 
 template <typename T>
@@ -167,7 +180,7 @@ cudaError_t average_pool(cudaStream_t stream, pls_image image, int64_t size, con
                          const pls_matrix &dst) {
     return launch(stream, element_geometry(dst.rows, dst.cols, 1, samples_a_thread),
                   average_pool_kernel<T>, extent_of(dst), image, coarse_image(image, size), size,
-                  data_of<T>(src), src.ld, data_of<T>(dst), dst.ld);
+                  weight_of(size), data_of<T>(src), src.ld, data_of<T>(dst), dst.ld);
 }
 
 template <typename T>
@@ -175,7 +188,7 @@ cudaError_t average_pool_backward(cudaStream_t stream, pls_image image, int64_t 
                                   const pls_matrix &src, const pls_matrix &dst) {
     return launch(stream, element_geometry(dst.rows, dst.cols, 1, samples_a_thread),
                   average_pool_backward_kernel<T>, extent_of(dst), image, coarse_image(image, size),
-                  size, data_of<T>(src), src.ld, data_of<T>(dst), dst.ld);
+                  size, weight_of(size), data_of<T>(src), src.ld, data_of<T>(dst), dst.ld);
 }
 
 } // namespace

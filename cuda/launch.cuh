@@ -16,10 +16,20 @@
 /* `type *name`: the dynamic shared memory of the block, aligned to 16 bytes. */
 #ifdef PLS_CUDA_EMULATED
 #define PLS_DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(cudaemu::dynamic_shared())
+#ifndef __launch_bounds__
+#define __launch_bounds__(...)
+#endif
 #else
 #define PLS_DYNAMIC_SHARED(type, name)                                                             \
     extern __shared__ __align__(16) unsigned char pls_dynamic_shared_bytes[];                      \
     type *name = reinterpret_cast<type *>(pls_dynamic_shared_bytes)
+#endif
+
+/* Four loads of the following loop under way at a time; the order of its sums stays. */
+#ifdef __CUDACC__
+#define PLS_UNROLL _Pragma("unroll 4")
+#else
+#define PLS_UNROLL
 #endif
 
 namespace plstar {

@@ -62,7 +62,7 @@ struct cross_entropy {
 
 /* shape: of f. Groups past the last sample go along with no outputs, for the shuffles' sake. */
 template <typename T, typename Loss>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     loss_kernel(extent shape, int lanes, const T *__restrict__ f, int64_t f_ld,
                 const T *__restrict__ y, int64_t y_ld, T *__restrict__ residual,
                 int64_t residual_ld, double *__restrict__ losses, int64_t losses_ld) {

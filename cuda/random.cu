@@ -49,7 +49,7 @@ __device__ void store_pair(T *row, int64_t j, int64_t cols, T even, T odd) {
 }
 
 template <typename T, typename Distribution>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     random_kernel(extent shape, pls_random_stream random, uint64_t first, Distribution distribution,
                   T *__restrict__ dst, int64_t ld) {
     for (int64_t i = first_row(); i < shape.rows; i += row_step()) {

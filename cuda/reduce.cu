@@ -23,25 +23,33 @@ constexpr int64_t packs_a_thread = 4; /* at least, before there are more blocks 
  */
 
 struct plain_sum : add {
-    __device__ double term(double x, double) const {
+    static constexpr bool two_views = false;
+
+    __device__ static double term(double x, double) {
         return x;
     }
 };
 
 struct product_sum : add {
-    __device__ double term(double x, double y) const {
+    static constexpr bool two_views = true;
+
+    __device__ static double term(double x, double y) {
         return x * y;
     }
 };
 
 struct distance_sum : add {
-    __device__ double term(double x, double y) const {
+    static constexpr bool two_views = true;
+
+    __device__ static double term(double x, double y) {
         return (x - y) * (x - y);
     }
 };
 
 struct largest_size : larger {
-    __device__ double term(double x, double) const {
+    static constexpr bool two_views = false;
+
+    __device__ static double term(double x, double) {
         return fabs(x);
     }
 };
@@ -49,64 +57,92 @@ struct largest_size : larger {
 /* ---- elements in order ------------------------------------------------------------------------
  */
 
-/* Elements first .. first + 3, which begin at column `place.remainder` of row `place.quotient`;
- * zeros past the end. */
+/* The four elements from column `place.remainder` of row `place.quotient` on, of one row and at a
+ * multiple of 16 bytes. */
 template <typename T>
-__device__ void load_pack(const T *__restrict__ x, int64_t ld, int64_t cols, bool packed,
-                          divided place, int64_t left, double (&values)[reduce_width]) {
-    const T *row = x + place.quotient * ld;
-    if (packed && left >= reduce_width) {
-        auto all = *reinterpret_cast<const pack<T, reduce_width> *>(row + place.remainder);
-        for (int e = 0; e < reduce_width; e++) {
-            values[e] = static_cast<double>(all.element[e]);
-        }
-        return;
-    }
+__device__ void load_pack(const T *x, int64_t ld, divided place, double (&values)[reduce_width]) {
+    auto all =
+        *reinterpret_cast<const pack<T, reduce_width> *>(x + place.quotient * ld + place.remainder);
     for (int e = 0; e < reduce_width; e++) {
-        values[e] = e < left ? static_cast<double>(row[place.remainder]) : 0.0;
-        if (++place.remainder == cols) {
-            place.remainder = 0;
-            row += ld;
-        }
+        values[e] = static_cast<double>(all.element[e]);
     }
 }
 
-/* A view that packs may be loaded from at once has them within its rows. */
+/* The same wherever they lie; zeros past the last `left` of them. */
+template <typename T>
+__device__ void load_apart(const T *x, int64_t ld, int64_t cols, divided place, int64_t left,
+                           double (&values)[reduce_width]) {
+    for (int e = 0; e < reduce_width; e++) {
+        values[e] = e < left ? static_cast<double>(x[place.quotient * ld + place.remainder]) : 0.0;
+        place.count_up(cols);
+    }
+}
+
+/* Whether all packs of a view lie within its rows and may be loaded at once. */
 template <typename T>
 bool has_packs(const pls_matrix &x) {
     return is_packed<T, reduce_width>(x) && (x.rows == 1 || x.cols % reduce_width == 0);
 }
 
-/* y: x itself where there is one view. */
-template <typename T, typename Reduction>
-__global__ void __launch_bounds__(block_threads)
-    reduce_kernel(extent shape, const T *__restrict__ x, int64_t x_ld, const T *__restrict__ y,
-                  int64_t y_ld, bool two, double *__restrict__ out) {
-    PLS_DYNAMIC_SHARED(double, shared);
-    const Reduction reduction = {};
-    int64_t count = shape.rows * shape.cols;
-    int64_t threads = static_cast<int64_t>(gridDim.x) * blockDim.x;
-    int64_t first = first_column<reduce_width>(true);
-    divided place = divide(first, shape.cols), step = divide(threads * reduce_width, shape.cols);
-    double lane[reduce_width] = {};
-    for (; first < count; first += threads * reduce_width) {
-        double left[reduce_width], right[reduce_width] = {};
-        load_pack(x, x_ld, shape.cols, shape.packed, place, count - first, left);
-        if (two) {
-            load_pack(y, y_ld, shape.cols, shape.packed, place, count - first, right);
-        }
-        for (int e = 0; e < reduce_width; e++) {
-            lane[e] = reduction(lane[e], reduction.term(left[e], right[e]));
-        }
+/* The packs of a thread, one after the other: pack `first` lies at `place`. */
+struct pack_walk {
+    int64_t first, stride, cols;
+    divided place, step;
+
+    __device__ explicit pack_walk(int64_t row_length) : cols(row_length) {
+        first = first_column<reduce_width>(true);
+        stride = column_step<reduce_width>();
+        place = divide(first, cols);
+        step = divide(stride, cols);
+    }
+
+    __device__ void advance() {
+        first += stride;
         place.quotient += step.quotient;
         place.remainder += step.remainder;
-        if (place.remainder >= shape.cols) {
-            place.remainder -= shape.cols;
+        if (place.remainder >= cols) {
+            place.remainder -= cols;
             ++place.quotient;
         }
     }
-    double mine = reduction(reduction(lane[0], lane[1]), reduction(lane[2], lane[3]));
-    double total = combine_block(mine, 0.0, shared, reduction);
+};
+
+template <typename Reduction>
+__device__ void take(double (&lane)[reduce_width], const double (&x)[reduce_width],
+                     const double (&y)[reduce_width]) {
+    for (int e = 0; e < reduce_width; e++) {
+        lane[e] = Reduction()(lane[e], Reduction::term(x[e], y[e]));
+    }
+}
+
+template <typename T, typename Reduction>
+__global__ void __launch_bounds__(block_threads, resident_blocks)
+    reduce_kernel(extent shape, const T *__restrict__ x, int64_t x_ld, const T *__restrict__ y,
+                  int64_t y_ld, double *__restrict__ out) {
+    PLS_DYNAMIC_SHARED(double, shared);
+    int64_t count = shape.rows * shape.cols;
+    double lane[reduce_width] = {}, left[reduce_width], right[reduce_width] = {};
+    pack_walk walk(shape.cols);
+    if (shape.packed) {
+        PLS_UNROLL
+        for (; walk.first + reduce_width <= count; walk.advance()) {
+            load_pack(x, x_ld, walk.place, left);
+            if (Reduction::two_views) {
+                load_pack(y, y_ld, walk.place, right);
+            }
+            take<Reduction>(lane, left, right);
+        }
+    }
+    for (; walk.first < count; walk.advance()) {
+        load_apart(x, x_ld, shape.cols, walk.place, count - walk.first, left);
+        if (Reduction::two_views) {
+            load_apart(y, y_ld, shape.cols, walk.place, count - walk.first, right);
+        }
+        take<Reduction>(lane, left, right);
+    }
+    const Reduction combine = {};
+    double mine = combine(combine(lane[0], lane[1]), combine(lane[2], lane[3]));
+    double total = combine_block(mine, 0.0, shared, combine);
     if (threadIdx.x == 0) {
         out[blockIdx.x] = total;
     }
@@ -124,7 +160,7 @@ __global__ void __launch_bounds__(PLS_REDUCE_BLOCKS)
 }
 
 template <typename T, typename Reduction>
-cudaError_t reduce_typed(cudaStream_t stream, const pls_matrix &x, const pls_matrix &y, bool two,
+cudaError_t reduce_typed(cudaStream_t stream, const pls_matrix &x, const pls_matrix &y,
                          double *scratch, double *out) {
     constexpr size_t shared = warp_size * sizeof(double);
     int64_t packs = ceiling(x.rows * x.cols, reduce_width);
@@ -132,7 +168,7 @@ cudaError_t reduce_typed(cudaStream_t stream, const pls_matrix &x, const pls_mat
     cudaError_t code = launch(
         stream, geometry{dim3(blocks), dim3(block_threads), shared}, reduce_kernel<T, Reduction>,
         extent{x.rows, x.cols, has_packs<T>(x) && has_packs<T>(y)}, data_of<T>(x), x.ld,
-        data_of<T>(y), y.ld, two, blocks == 1 ? out : scratch);
+        data_of<T>(y), y.ld, blocks == 1 ? out : scratch);
     if (code != cudaSuccess || blocks == 1) {
         return code;
     }
@@ -141,14 +177,13 @@ cudaError_t reduce_typed(cudaStream_t stream, const pls_matrix &x, const pls_mat
 }
 
 template <typename Reduction>
-cudaError_t reduce(cudaStream_t stream, pls_matrix x, pls_matrix y, bool two, double *scratch,
-                   double *out) {
+cudaError_t reduce(cudaStream_t stream, pls_matrix x, pls_matrix y, double *scratch, double *out) {
     if (is_contiguous(x) && is_contiguous(y)) {
         x = flat(x);
         y = flat(y);
     }
-    return x.dtype == PLS_F32 ? reduce_typed<float, Reduction>(stream, x, y, two, scratch, out)
-                              : reduce_typed<double, Reduction>(stream, x, y, two, scratch, out);
+    return x.dtype == PLS_F32 ? reduce_typed<float, Reduction>(stream, x, y, scratch, out)
+                              : reduce_typed<double, Reduction>(stream, x, y, scratch, out);
 }
 
 /* ---- sums of columns ------------------------------------------------------------------------- */
@@ -165,7 +200,7 @@ __global__ void __launch_bounds__(column_threads)
     int64_t j = static_cast<int64_t>(blockIdx.x) * columns + thread % columns;
     double sum = 0.0;
     if (j < shape.cols) {
-#pragma unroll 4
+        PLS_UNROLL
         for (int64_t i = r; i < shape.rows; i += rows) {
             sum += static_cast<double>(x[i * ld + j]);
         }
@@ -197,21 +232,21 @@ cudaError_t column_sum(cudaStream_t stream, double alpha, const pls_matrix &x, d
 } // namespace
 
 cudaError_t pls_launch_sum(cudaStream_t stream, pls_matrix x, double *scratch, double *out) {
-    return reduce<plain_sum>(stream, x, x, false, scratch, out);
+    return reduce<plain_sum>(stream, x, x, scratch, out);
 }
 
 cudaError_t pls_launch_dot(cudaStream_t stream, pls_matrix x, pls_matrix y, double *scratch,
                            double *out) {
-    return reduce<product_sum>(stream, x, y, true, scratch, out);
+    return reduce<product_sum>(stream, x, y, scratch, out);
 }
 
 cudaError_t pls_launch_squared_distance(cudaStream_t stream, pls_matrix x, pls_matrix y,
                                         double *scratch, double *out) {
-    return reduce<distance_sum>(stream, x, y, true, scratch, out);
+    return reduce<distance_sum>(stream, x, y, scratch, out);
 }
 
 cudaError_t pls_launch_max_abs(cudaStream_t stream, pls_matrix x, double *scratch, double *out) {
-    return reduce<largest_size>(stream, x, x, false, scratch, out);
+    return reduce<largest_size>(stream, x, x, scratch, out);
 }
 
 cudaError_t pls_launch_column_sum(cudaStream_t stream, double alpha, pls_matrix x, double beta,

@@ -51,7 +51,7 @@ __device__ int scale_exponent(double largest) {
 }
 
 /* One warp a row. */
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     split_rows_kernel(extent shape, const float *__restrict__ x, int64_t ld,
                       __half *__restrict__ high, __half *__restrict__ low, int64_t split_ld,
                       double *__restrict__ scale) {
@@ -83,34 +83,39 @@ __global__ void __launch_bounds__(block_threads)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-constexpr int accumulate_depth = 4;
+constexpr int accumulate_width = 2, accumulate_depth = 8;
+
+/* 1/s of a power of two s: the biased exponents add up to 2046. */
+__device__ double reciprocal(double s) {
+    return __longlong_as_double((2046LL << 52) - __double_as_longlong(s));
+}
 
 /* sum_q (high_q + 2^-11 cross_q) at the thread's elements of row i, q in order. */
 __device__ void sum_products(extent shape, int64_t products, const float *high, const float *cross,
-                             int64_t i, int64_t j, int64_t end, double (&total)[split_width]) {
+                             int64_t i, int64_t j, int64_t end, double (&total)[accumulate_width]) {
     for (int64_t q = 0; q < products; q++) {
         int64_t row = (q * shape.rows + i) * shape.cols;
-        float product[split_width], correction[split_width];
+        float product[accumulate_width], correction[accumulate_width];
         load(high + row, j, end, shape.packed, product);
         load(cross + row, j, end, shape.packed, correction);
-        for (int e = 0; e < split_width; e++) {
+        for (int e = 0; e < accumulate_width; e++) {
             total[e] +=
                 static_cast<double>(product[e]) + 0x1p-11 * static_cast<double>(correction[e]);
         }
     }
 }
 
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     split_accumulate_kernel(extent shape, bool lower, int64_t products,
                             const float *__restrict__ high, const float *__restrict__ cross,
                             const double *__restrict__ scale_a, const double *__restrict__ scale_b,
                             double beta, double *__restrict__ c, int64_t ld) {
-    constexpr int width = split_width, depth = accumulate_depth;
+    constexpr int width = accumulate_width, depth = accumulate_depth;
     for (int64_t j = first_column<width>(shape.packed); j < shape.cols; j += column_step<width>()) {
         double column_factor[width];
         for (int e = 0; e < width; e++) {
             int64_t column = j + e * spacing(shape.packed);
-            column_factor[e] = column < shape.cols ? 1.0 / scale_b[column] : 0.0;
+            column_factor[e] = column < shape.cols ? reciprocal(scale_b[column]) : 0.0;
         }
         for (int64_t top = first_row<depth>(); top < shape.rows; top += row_step<depth>()) {
             for (int64_t i = top; i < top + depth && i < shape.rows; i++) {
@@ -118,7 +123,7 @@ __global__ void __launch_bounds__(block_threads)
                 if (j >= end) {
                     continue; /* above the diagonal */
                 }
-                double factor = 1.0 / scale_a[i], total[width] = {}, sum[width] = {};
+                double factor = reciprocal(scale_a[i]), total[width] = {}, sum[width] = {};
                 sum_products(shape, products, high, cross, i, j, end, total);
                 if (beta != 0.0) {
                     load(c + i * ld, j, end, shape.packed, sum);
@@ -151,10 +156,11 @@ cudaError_t pls_launch_split_accumulate(cudaStream_t stream, int64_t products, c
                                         const float *cross, const double *scale_a,
                                         const double *scale_b, double beta, pls_matrix c,
                                         bool lower) {
-    bool packed = is_packed<double, split_width>(c) &&
-                  is_packed<float, split_width>(high, 2, c.cols) &&
-                  is_packed<float, split_width>(cross, 2, c.cols);
-    return launch(stream, element_geometry(c.rows, c.cols, split_width, accumulate_depth),
+    constexpr int64_t several_rows = 2;
+    bool packed = is_packed<double, accumulate_width>(c) &&
+                  is_packed<float, accumulate_width>(high, several_rows, c.cols) &&
+                  is_packed<float, accumulate_width>(cross, several_rows, c.cols);
+    return launch(stream, element_geometry(c.rows, c.cols, accumulate_width, accumulate_depth),
                   split_accumulate_kernel, extent{c.rows, c.cols, packed}, lower, products, high,
                   cross, scale_a, scale_b, beta, data_of<double>(c), c.ld);
 }

@@ -14,7 +14,7 @@ using namespace plstar;
 namespace {
 
 template <typename T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     add_diagonal_kernel(int64_t n, T alpha, T *a, int64_t ld) {
     for (int64_t i = first_column<1>(false); i < n; i += column_step<1>()) {
         a[i * ld + i] += alpha;
@@ -78,7 +78,7 @@ __global__ void set_index_kernel(unsigned long long value, unsigned long long *i
     *index = value;
 }
 
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, resident_blocks)
     first_not_finite_kernel(int64_t n, const double *__restrict__ a, int64_t ld,
                             unsigned long long *__restrict__ index) {
     for (int64_t i = first_row(); i < n; i += row_step()) {

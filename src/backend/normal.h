@@ -72,8 +72,8 @@ PLS_FUNCTION void pls_box_muller(double u, double v, double *even, double *odd) 
     c = c * z + 2.4801587298764560771e-5;
     c = c * z - 0.0013888888888887396492;
     c = c * z + 0.041666666666666665388;
-    double half = 0.5 * z, head = 1.0 - half;
-    double cosine = head + (((1.0 - head) - half) + z * z * c);
+    double half_square = 0.5 * z, head = 1.0 - half_square;
+    double cosine = head + (((1.0 - head) - half_square) + z * z * c);
     uint64_t swap = 0 - (quadrant & 1); /* all ones in the odd quadrants */
     uint64_t sine_bits = pls_bits_of(sine), cosine_bits = pls_bits_of(cosine);
     uint64_t changed = (sine_bits ^ cosine_bits) & swap;

@@ -1,0 +1,261 @@
+/* The emulation runs right kernels rightly, in every order, and shows what a GPU would show. */
+#include "test_kernels.h"
+#include "test_support.h"
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+static std::vector<double> count_up(size_t n) {
+    std::vector<double> values(n);
+    std::iota(values.begin(), values.end(), 1.0);
+    return values;
+}
+
+/* The kernels are exact on these numbers, so order cannot hide behind rounding. */
+static void check_sums(cudaError_t (*launch)(cudaStream_t, unsigned, const double *, double *)) {
+    constexpr unsigned blocks = 7;
+    device_array<double> x(count_up(blocks * 256)), out(blocks);
+    cr_assert_eq(launch(nullptr, blocks, x.data(), out.data()), cudaSuccess);
+    std::vector<double> sums = out.values();
+    for (unsigned b = 0; b < blocks; b++) {
+        cr_assert_eq(sums[b], 256 * 257 / 2 + 256.0 * 256.0 * b);
+    }
+}
+
+/* The order is drawn once a process. */
+static void in_every_order(const std::function<void()> &body) {
+    for (int seed = 1; seed <= 6; seed++) {
+        auto [status, text] = end_of_child([&] {
+            configure("EMU_SEED", std::to_string(seed).c_str());
+            body();
+        });
+        cr_assert_eq(status, 0, "seed %d: %s", seed, text.c_str());
+    }
+}
+
+Test(kernels, barriers) {
+    in_every_order([] { check_sums(launch_sum_with_barriers); });
+}
+
+Test(kernels, shuffles) {
+    in_every_order([] { check_sums(launch_sum_with_shuffles); });
+}
+
+Test(kernels, exchanges) {
+    in_every_order([] {
+        device_array<int> wrong(64);
+        cr_assert_eq(launch_exchanges(nullptr, wrong.data()), cudaSuccess);
+        for (int one : wrong.values()) {
+            cr_assert_eq(one, 0);
+        }
+    });
+}
+
+Test(kernels, indices) {
+    device_array<int> out(48);
+    cr_assert_eq(launch_indices(nullptr, out.data()), cudaSuccess);
+    std::vector<int> values = out.values();
+    for (int i = 0; i < 24; i++) {
+        cr_assert_eq(values[static_cast<size_t>(i)], 1000 * (i / 12) + 100 * (i / 4 % 3) + i % 4);
+        cr_assert_eq(values[static_cast<size_t>(24 + i)], i);
+    }
+}
+
+Test(kernels, atomics) {
+    device_array<unsigned> counters(std::vector<unsigned>{0, 0, 1000000});
+    cr_assert_eq(launch_atomics(nullptr, 5, counters.data()), cudaSuccess);
+    std::vector<unsigned> values = counters.values();
+    cr_assert_eq(values[0], 480);
+    cr_assert_eq(values[1], 479);
+    cr_assert_eq(values[2], 0);
+}
+
+static bool reverses(bool with_barrier) {
+    std::vector<double> values = count_up(64);
+    device_array<double> x(values), out(64);
+    cr_assert_eq(launch_reverse(nullptr, 64, x.data(), out.data(), with_barrier), cudaSuccess);
+    std::vector<double> reversed = out.values();
+    return std::equal(values.rbegin(), values.rend(), reversed.begin());
+}
+
+Test(kernels, missing_barrier_shows) {
+    in_every_order([] {
+        cr_assert(reverses(true));
+        cr_assert_not(reverses(false));
+    });
+}
+
+Test(memory, new_memory_is_nan) {
+    device_array<double> x(3);
+    for (double value : x.values()) {
+        cr_assert(std::isnan(value));
+    }
+}
+
+Test(memory, limit) {
+    configure("EMU_MEMORY", "1000000");
+    void *first = nullptr, *second = nullptr;
+    size_t available = 0, total = 0;
+    cr_assert_eq(cudaMalloc(&first, 700000), cudaSuccess);
+    cr_assert_eq(cudaMalloc(&second, 700000), cudaErrorMemoryAllocation);
+    cr_assert_null(second);
+    cr_assert_eq(cudaMemGetInfo(&available, &total), cudaSuccess);
+    cr_assert_eq(available, 300000);
+    cr_assert_eq(total, 1000000);
+    cr_assert_eq(cudaFree(first), cudaSuccess);
+    cr_assert_eq(cudaMalloc(&second, 700000), cudaSuccess);
+    cr_assert_eq(cudaFree(second), cudaSuccess);
+    cr_assert_eq(cudaFree(second), cudaErrorInvalidValue);
+    cr_assert_eq(cudaemu_live_allocations(), 0);
+}
+
+Test(memory, much_coming_and_going) {
+    configure("EMU_MEMORY", "4000000");
+    std::vector<void *> held(8);
+    for (size_t i = 0; i < 4000; i++) {
+        void *&one = held[i * 5 % held.size()];
+        cr_assert_eq(cudaFree(one), cudaSuccess);
+        cr_assert_eq(cudaMalloc(&one, 1 + i * 7919 % 400000), cudaSuccess);
+        cr_assert_eq(reinterpret_cast<uintptr_t>(one) % 256, 0);
+    }
+    for (void *one : held) {
+        cr_assert_eq(cudaFree(one), cudaSuccess);
+    }
+    cr_assert_eq(cudaemu_live_allocations(), 0);
+}
+
+/* A page-locked buffer of n numbers and a stream that does not wait for the null stream. */
+struct transfer {
+    explicit transfer(size_t n) : bytes(n * sizeof(double)) {
+        cr_assert_eq(cudaMallocHost(reinterpret_cast<void **>(&host), bytes), cudaSuccess);
+        cr_assert_eq(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+    }
+    ~transfer() {
+        cudaStreamDestroy(stream);
+        cudaFreeHost(host);
+    }
+    size_t bytes;
+    double *host = nullptr;
+    cudaStream_t stream = nullptr;
+};
+
+Test(streams, missing_wait_shows) {
+    transfer t(4);
+    device_array<double> x(std::vector<double>{1, 2, 3, 4});
+    cr_assert_eq(cudaMemcpyAsync(t.host, x.data(), t.bytes, cudaMemcpyDeviceToHost, t.stream),
+                 cudaSuccess);
+    cr_assert(std::isnan(t.host[0]));
+    cr_assert_eq(cudaStreamSynchronize(t.stream), cudaSuccess);
+    cr_assert_eq(t.host[3], 4);
+}
+
+Test(streams, early_reuse_of_a_stage_shows) {
+    transfer t(1);
+    device_array<double> first(1), second(1);
+    for (double value : {1.0, 2.0}) {
+        *t.host = value;
+        double *to = value == 1 ? first.data() : second.data();
+        cr_assert_eq(cudaMemcpyAsync(to, t.host, t.bytes, cudaMemcpyHostToDevice, t.stream),
+                     cudaSuccess);
+    }
+    cr_assert_eq(cudaStreamSynchronize(t.stream), cudaSuccess);
+    cr_assert_eq(first.values()[0], 2); /* the first value was overwritten before it was read */
+}
+
+Test(streams, pageable_memory_is_read_at_the_call) {
+    transfer t(1);
+    device_array<double> x(1);
+    double value = 1;
+    cr_assert_eq(cudaMemcpyAsync(x.data(), &value, 8, cudaMemcpyHostToDevice, t.stream),
+                 cudaSuccess);
+    value = 2;
+    double back = 0;
+    cr_assert_eq(cudaMemcpyAsync(&back, x.data(), 8, cudaMemcpyDeviceToHost, t.stream),
+                 cudaSuccess);
+    cr_assert_eq(back, 1); /* and written when the call returns */
+}
+
+Test(streams, the_null_stream_does_not_wait_for_others) {
+    transfer t(1);
+    device_array<double> x(1);
+    *t.host = 5;
+    cr_assert_eq(cudaMemcpyAsync(x.data(), t.host, 8, cudaMemcpyHostToDevice, t.stream),
+                 cudaSuccess);
+    cr_assert(std::isnan(x.values()[0]));
+    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess);
+    cr_assert_eq(x.values()[0], 5);
+}
+
+Test(streams, the_null_stream_waits_for_blocking_ones) {
+    cudaStream_t stream;
+    cr_assert_eq(cudaStreamCreate(&stream), cudaSuccess);
+    device_array<int> out(100);
+    cr_assert_eq(launch_numbers(stream, 32, 0, 100, out.data()), cudaSuccess);
+    cr_assert_eq(out.values()[99], 99);
+    cr_assert_eq(cudaStreamDestroy(stream), cudaSuccess);
+    cr_assert_eq(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);
+}
+
+Test(streams, events) {
+    transfer t(1), other(1);
+    cudaEvent_t begin, end;
+    cr_assert_eq(cudaEventCreate(&begin), cudaSuccess);
+    cr_assert_eq(cudaEventCreateWithFlags(&end, cudaEventDefault), cudaSuccess);
+    device_array<int> out(100);
+    cr_assert_eq(cudaEventRecord(begin, t.stream), cudaSuccess);
+    cr_assert_eq(launch_numbers(t.stream, 32, 0, 100, out.data()), cudaSuccess);
+    cr_assert_eq(cudaEventRecord(end, t.stream), cudaSuccess);
+    cr_assert_eq(cudaEventQuery(begin), cudaErrorNotReady);
+    cr_assert_eq(cudaStreamWaitEvent(other.stream, end, 0), cudaSuccess);
+    int last = 0;
+    cr_assert_eq(
+        cudaMemcpyAsync(&last, out.data() + 99, sizeof last, cudaMemcpyDeviceToHost, other.stream),
+        cudaSuccess);
+    cr_assert_eq(last, 99);
+    float milliseconds = -1;
+    cr_assert_eq(cudaEventSynchronize(end), cudaSuccess);
+    cr_assert_eq(cudaEventElapsedTime(&milliseconds, begin, end), cudaSuccess);
+    cr_assert_geq(milliseconds, 0);
+    cr_assert_eq(cudaEventDestroy(begin), cudaSuccess);
+    cr_assert_eq(cudaEventDestroy(end), cudaSuccess);
+    cr_assert_eq(cudaEventDestroy(end), cudaErrorInvalidResourceHandle);
+}
+
+Test(copies, rows) {
+    std::vector<double> host = count_up(12); /* 3 x 4 */
+    device_array<double> x(15);              /* 3 x 4, ld 5 */
+    cr_assert_eq(cudaMemset(x.data(), 0, x.bytes()), cudaSuccess);
+    cr_assert_eq(cudaMemcpy2D(x.data(), 40, host.data(), 32, 32, 3, cudaMemcpyHostToDevice),
+                 cudaSuccess);
+    cr_assert_eq(cudaMemset2DAsync(x.data() + 1, 40, 0, 8, 3, nullptr), cudaSuccess);
+    std::vector<double> values = x.values();
+    std::vector<double> expected = {1, 0, 3, 4, 0, 5, 0, 7, 8, 0, 9, 0, 11, 12, 0};
+    cr_assert(values == expected);
+}
+
+Test(copies, refused) {
+    device_array<double> x(4);
+    double host[8] = {};
+    cr_assert_eq(cudaMemcpy(x.data(), host, 40, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+    cr_assert_eq(cudaMemcpy(x.data() + 1, host, 32, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+    cr_assert_eq(cudaMemcpy(x.data(), host, 32, cudaMemcpyDeviceToHost),
+                 cudaErrorInvalidMemcpyDirection);
+    cr_assert_eq(cudaMemcpy2D(x.data(), 8, host, 16, 16, 2, cudaMemcpyHostToDevice),
+                 cudaErrorInvalidPitchValue);
+    cr_assert_eq(cudaMemset(host, 0, 8), cudaErrorInvalidValue);
+    cr_assert_eq(cudaGetLastError(), cudaErrorInvalidValue);
+    cr_assert_eq(cudaGetLastError(), cudaSuccess);
+}
+
+Test(launches, refused) {
+    device_array<int> out(8);
+    cr_assert_eq(launch_numbers(nullptr, 1025, 0, 8, out.data()), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_numbers(nullptr, 0, 0, 8, out.data()), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_numbers(nullptr, 8, 50000, 8, out.data()), cudaErrorInvalidValue);
+    cr_assert_eq(
+        cudaFuncSetAttribute(numbers_kernel(), cudaFuncAttributeMaxDynamicSharedMemorySize, 50000),
+        cudaSuccess);
+    cr_assert_eq(launch_numbers(nullptr, 8, 50000, 8, out.data()), cudaSuccess);
+    cr_assert_eq(out.values()[7], 7);
+}
