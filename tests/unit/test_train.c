@@ -407,6 +407,7 @@ Test(train, no_pl_ratio_where_it_is_not_defined) {
     pls_system *system = NULL;
     pls_point point;
     network_check(&f, pls_network_system_create(f.device, &model, &soft, NULL, &system));
+    network_check(&f, pls_system_initialize(system));
     network_check(&f, pls_system_measure(system, PLS_LOSS_CROSS_ENTROPY, &point, NULL, NULL));
     cr_expect(isnan(point.pl_ratio));
     network_check(&f, pls_system_measure(system, PLS_LOSS_SQUARE, &point, NULL, NULL));
