@@ -48,15 +48,18 @@ Test(faults, write_to_freed_device_memory) {
     });
 }
 
-/* Freed with the stream, before the copy that was queued ran. */
+/* Freed in one stream before the copy in another ran. */
 Test(faults, copy_from_freed_memory) {
     expect_fault("memory was freed before the copy ran", nullptr, [] {
-        double *host = nullptr;
+        double *host = nullptr, *x = nullptr;
+        cudaStream_t other = nullptr;
+        cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
         cudaMallocHost(reinterpret_cast<void **>(&host), 8);
-        device_array<double> x(1);
-        cudaMemcpyAsync(x.data(), host, 8, cudaMemcpyHostToDevice, nullptr);
-        cudaFreeHost(host);
-        cudaDeviceSynchronize();
+        cudaMallocAsync(reinterpret_cast<void **>(&x), 8, other);
+        cudaMemcpyAsync(host, x, 8, cudaMemcpyDeviceToHost, nullptr);
+        cudaFreeAsync(x, other);
+        cudaStreamSynchronize(other);
+        cudaStreamSynchronize(nullptr);
     });
 }
 
