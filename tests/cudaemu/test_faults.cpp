@@ -28,14 +28,16 @@ Test(faults, masks_that_differ) {
 }
 
 Test(faults, write_beside_shared_memory) {
-    expect_fault("wrote beside its 128 bytes of dynamic shared memory", "use-after-poison",
-                 [] { run(launch_shared_overrun(nullptr)); });
+    for (int offset : {1, -1}) {
+        expect_fault("wrote beside its 128 bytes of dynamic shared memory", "use-after-poison",
+                     [&] { run(launch_shared_overrun(nullptr, offset)); });
+    }
 }
 
 Test(faults, write_beside_device_memory) {
     expect_fault("wrote beside an allocation of 32 bytes", "use-after-poison", [] {
         device_array<int> out(8);
-        run(launch_numbers(nullptr, 32, 0, 9, out.data()));
+        run(launch_numbers(nullptr, 32, 9, out.data()));
     });
 }
 
@@ -44,7 +46,7 @@ Test(faults, write_to_freed_device_memory) {
         int *out = nullptr;
         cudaMalloc(reinterpret_cast<void **>(&out), 32);
         cudaFree(out);
-        run(launch_numbers(nullptr, 32, 0, 8, out));
+        run(launch_numbers(nullptr, 32, 8, out));
     });
 }
 

@@ -43,8 +43,8 @@ Test(knobs, no_kernels_for_this_architecture) {
     configure("EMU_ARCHITECTURE", "missing");
     device_array<int> out(8);
     cudaFuncAttributes attributes;
-    cr_assert_eq(launch_numbers(nullptr, 8, 0, 8, out.data()), cudaErrorNoKernelImageForDevice);
-    cr_assert_eq(cudaFuncGetAttributes(&attributes, numbers_kernel()),
+    cr_assert_eq(launch_numbers(nullptr, 8, 8, out.data()), cudaErrorNoKernelImageForDevice);
+    cr_assert_eq(cudaFuncGetAttributes(&attributes, nothing_kernel()),
                  cudaErrorNoKernelImageForDevice);
 }
 
@@ -98,7 +98,7 @@ static bool use_everything() {
                 cusolverDnCreateParams(&parameters) == CUSOLVER_STATUS_SUCCESS &&
                 cudaMalloc(reinterpret_cast<void **>(&device), 64) == cudaSuccess &&
                 cudaMallocHost(reinterpret_cast<void **>(&host), 64) == cudaSuccess &&
-                launch_numbers(stream, 8, 0, 16, device) == cudaSuccess &&
+                launch_numbers(stream, 8, 16, device) == cudaSuccess &&
                 cudaMemcpyAsync(host, device, 64, cudaMemcpyDeviceToHost, stream) == cudaSuccess &&
                 cudaEventRecord(event, stream) == cudaSuccess &&
                 cudaEventSynchronize(event) == cudaSuccess && host[15] == 15;
