@@ -30,6 +30,7 @@ typedef struct pls_cuda_state {
     int ordinal;
     char gpu[64];        /* as its maker calls it */
     char capability[16]; /* "9.0" */
+    cudaError_t current; /* the error of making the device current that is yet to be reported */
     cudaStream_t stream;
     cublasHandle_t blas;
     cusolverDnHandle_t solver;
@@ -62,7 +63,8 @@ static inline pls_matrix pls_cuda_matrix(pls_view view) {
 }
 
 /* Makes the device current in the calling thread and gives its stream, or a library's handle. An
- * error of making it current shows in the call that follows. */
+ * error of making it current is reported by the next check. */
+void pls_cuda_make_current(pls_device *device);
 cudaStream_t pls_cuda_stream(pls_device *device);
 cublasHandle_t pls_cuda_blas(pls_device *device);
 cusolverDnHandle_t pls_cuda_solver(pls_device *device);

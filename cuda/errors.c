@@ -55,11 +55,9 @@ pls_status pls_cuda_fail_memory(pls_device *device, const char *what, int64_t by
                     pls_format_bytes((int64_t)total, all));
 }
 
-pls_status pls_cuda_check(pls_device *device, cudaError_t code, pls_cuda_call call) {
+/* The sentence of an error of CUDA itself. */
+static pls_status fail_call(pls_device *device, cudaError_t code, pls_cuda_call call) {
     char what[160], reason[192];
-    if (code == cudaSuccess) {
-        return PLS_OK;
-    }
     describe(call, what, sizeof what);
     snprintf(reason, sizeof reason, "%s (%s)", cudaGetErrorString(code), cudaGetErrorName(code));
     if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorUnsupportedPtxVersion) {
@@ -77,6 +75,25 @@ pls_status pls_cuda_check(pls_device *device, cudaError_t code, pls_cuda_call ca
     }
     return pls_fail(device->context, PLS_ERROR_DEVICE, "%s: %s failed: %s", device->name, what,
                     reason);
+}
+
+/* Whether the device could not be made current before the call; asked once. */
+static bool was_not_current(pls_device *device, cudaError_t *code) {
+    *code = pls_cuda(device)->current;
+    pls_cuda(device)->current = cudaSuccess;
+    return *code != cudaSuccess;
+}
+
+static pls_status fail_current(pls_device *device, cudaError_t code, pls_cuda_call call) {
+    call.name = "cudaSetDevice";
+    return fail_call(device, code, call);
+}
+
+pls_status pls_cuda_check(pls_device *device, cudaError_t code, pls_cuda_call call) {
+    cudaError_t before;
+    return was_not_current(device, &before) ? fail_current(device, before, call)
+           : code != cudaSuccess            ? fail_call(device, code, call)
+                                            : PLS_OK;
 }
 
 /* What the two libraries have in common: a text, whether memory was short, and whether it was the
@@ -101,6 +118,10 @@ pls_status pls_cuda_check_blas(pls_device *device, cublasStatus_t code, pls_cuda
 
 pls_status pls_cuda_check_solver(pls_device *device, cusolverStatus_t code, pls_cuda_call call) {
     char reason[48];
+    cudaError_t before;
+    if (was_not_current(device, &before)) {
+        return fail_current(device, before, call);
+    }
     if (code == CUSOLVER_STATUS_SUCCESS) {
         return PLS_OK;
     }

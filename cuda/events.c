@@ -15,12 +15,15 @@ pls_status pls_cuda_event_create(pls_device *device, pls_event **event) {
     pls_status status = PLS_OK;
     PLS_TRY(device->context,
             pls_allocate(device->context, 1, sizeof *created, "an event", &created));
-    (void)pls_cuda_stream(device);
+    pls_cuda_make_current(device);
     PLS_TRY(device->context, pls_cuda_check(device, cudaEventCreate(&created->event),
                                             (pls_cuda_call){"cudaEventCreate", "an event", 0, 0}));
     *event = created;
     return PLS_OK;
 cleanup:
+    if (created != NULL && created->event != NULL) {
+        (void)cudaEventDestroy(created->event);
+    }
     pls_release(device->context, created);
     return status;
 }
@@ -38,7 +41,7 @@ pls_status pls_cuda_event_record(pls_device *device, pls_event *event) {
 pls_status pls_cuda_event_elapsed(pls_device *device, pls_event *first, pls_event *second,
                                   double *seconds) {
     float milliseconds = 0.0f;
-    (void)pls_cuda_stream(device);
+    pls_cuda_make_current(device);
     cudaError_t code = cudaEventSynchronize(second->event);
     if (code == cudaSuccess) {
         code = cudaEventElapsedTime(&milliseconds, first->event, second->event);

@@ -9,15 +9,21 @@
 #include <string.h>
 
 pls_status pls_cuda_take(pls_device *device, const char *what, int64_t bytes, void **memory) {
-    cudaError_t code = cudaSetDevice(pls_cuda(device)->ordinal);
+    void *taken = NULL;
+    pls_status status = PLS_OK;
+    pls_cuda_make_current(device);
+    cudaError_t code = cudaMalloc(&taken, (size_t)bytes);
     *memory = NULL;
-    if (code == cudaSuccess) {
-        code = cudaMalloc(memory, (size_t)bytes);
-    }
     if (code == cudaErrorMemoryAllocation) {
         return pls_cuda_fail_memory(device, what, bytes);
     }
-    return pls_cuda_check(device, code, (pls_cuda_call){"cudaMalloc", what, 0, 0});
+    PLS_TRY(device->context,
+            pls_cuda_check(device, code, (pls_cuda_call){"cudaMalloc", what, 0, 0}));
+    *memory = taken;
+    taken = NULL;
+cleanup:
+    (void)cudaFree(taken);
+    return status;
 }
 
 pls_status pls_cuda_grow(pls_device *device, const char *what, int64_t bytes,
@@ -49,14 +55,14 @@ cleanup:
 }
 
 void pls_cuda_release(pls_device *device, pls_buffer *buffer) {
-    (void)cudaSetDevice(pls_cuda(device)->ordinal);
+    pls_cuda_make_current(device);
     (void)cudaFree(buffer->memory);
     pls_release(device->context, buffer);
 }
 
 pls_status pls_cuda_memory_info(pls_device *device, int64_t *available, int64_t *total) {
     size_t free_bytes = 0, all_bytes = 0;
-    (void)pls_cuda_stream(device);
+    pls_cuda_make_current(device);
     pls_status status =
         pls_cuda_check(device, cudaMemGetInfo(&free_bytes, &all_bytes),
                        (pls_cuda_call){"cudaMemGetInfo", "the amount of memory", 0, 0});

@@ -10,19 +10,26 @@
  * the bits, the same from call to call. */
 static const int64_t BLAS_WORKSPACE = (int64_t)32 << 20;
 
-/* Making it current costs nothing when it is already. */
+/* It costs nothing when the device is current already. */
+void pls_cuda_make_current(pls_device *device) {
+    cudaError_t code = cudaSetDevice(pls_cuda(device)->ordinal);
+    if (code != cudaSuccess) {
+        pls_cuda(device)->current = code;
+    }
+}
+
 cudaStream_t pls_cuda_stream(pls_device *device) {
-    (void)cudaSetDevice(pls_cuda(device)->ordinal);
+    pls_cuda_make_current(device);
     return pls_cuda(device)->stream;
 }
 
 cublasHandle_t pls_cuda_blas(pls_device *device) {
-    (void)cudaSetDevice(pls_cuda(device)->ordinal);
+    pls_cuda_make_current(device);
     return pls_cuda(device)->blas;
 }
 
 cusolverDnHandle_t pls_cuda_solver(pls_device *device) {
-    (void)cudaSetDevice(pls_cuda(device)->ordinal);
+    pls_cuda_make_current(device);
     return pls_cuda(device)->solver;
 }
 

@@ -25,6 +25,9 @@ void cudaemu_configure(void);
 /* Calls of entry points so far. Those that only read out an error or a text do not count. */
 int64_t cudaemu_calls(void);
 
+/* The entry point that EMU_FAIL has made to fail, "" while there is none. */
+const char *cudaemu_failed_function(void);
+
 /* Allocations of device memory, of page-locked memory, streams, events and handles that live. */
 int64_t cudaemu_live_allocations(void);
 int64_t cudaemu_live_objects(void);

@@ -14,6 +14,7 @@ struct accounts {
     int64_t calls = 0;
     std::map<std::string, int64_t> calls_of;
     bool lost = false; /* a sticky error was raised */
+    std::string failed;
     std::recursive_mutex mutex;
 };
 
@@ -93,6 +94,9 @@ static bool is_planned(accounts &all, const char *function) {
 entry::entry(const char *function) : lock_(account().mutex) {
     accounts &all = account();
     planned_ = is_planned(all, function);
+    if (planned_) {
+        all.failed = function;
+    }
     if (planned_ && knob().fail_sticky) {
         all.lost = true;
     }
@@ -138,6 +142,10 @@ void cudaemu_configure(void) {
     all.calls_of.clear();
     all.lost = false;
     cudaemu::thread_error = cudaSuccess;
+}
+
+const char *cudaemu_failed_function(void) {
+    return cudaemu::account().failed.c_str();
 }
 
 int64_t cudaemu_calls(void) {

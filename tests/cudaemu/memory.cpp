@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 
 #include <sys/mman.h>
@@ -16,7 +17,7 @@ namespace cudaemu {
 
 constexpr size_t granule = 256; /* alignment of allocations, and the least length of a fence */
 constexpr size_t page = size_t(64) << 10;
-constexpr size_t quarantine_limit = size_t(64) << 20;
+constexpr size_t quarantine_limit = size_t(16) << 20;
 constexpr unsigned char fence_byte = 0xa5, empty_byte = 0xff;
 
 static size_t round_up(size_t bytes, size_t unit) {
@@ -24,7 +25,7 @@ static size_t round_up(size_t bytes, size_t unit) {
 }
 
 static bool all_are(const unsigned char *bytes, size_t count, unsigned char value) {
-    return std::all_of(bytes, bytes + count, [value](unsigned char byte) { return byte == value; });
+    return count == 0 || (bytes[0] == value && std::memcmp(bytes, bytes + 1, count - 1) == 0);
 }
 
 /* Fence, memory, fence: offsets from the arena's base. */
@@ -58,7 +59,8 @@ class arena {
     bool take_free(size_t length, size_t &begin);
     void give_back(size_t begin, size_t end);
     void retire_oldest();
-    void protect(int protection) const;
+    void protect(size_t begin, size_t end, int protection) const;
+    void write(const block &one, const std::function<void()> &work) const;
 
     unsigned char *base_;
     size_t reserved_;
@@ -83,21 +85,31 @@ arena::arena() : reserved_(round_up(4 * knob().memory, page) + (size_t(1) << 30)
     base_ = static_cast<unsigned char *>(mapping);
 }
 
-void arena::protect(int protection) const {
-    if (used_ > 0 && mprotect(base_, used_, protection) != 0) {
+void arena::protect(size_t begin, size_t end, int protection) const {
+    if (begin < end && mprotect(base_ + begin, end - begin, protection) != 0) {
         fault("the protection of device memory cannot be changed");
     }
 }
 
 void arena::open() {
     if (opened_++ == 0) {
-        protect(PROT_READ | PROT_WRITE);
+        protect(0, used_, PROT_READ | PROT_WRITE);
     }
 }
 
 void arena::close() {
     if (--opened_ == 0) {
-        protect(PROT_NONE);
+        protect(0, used_, PROT_NONE);
+    }
+}
+
+/* The emulation's own writes around one allocation; the rest stays closed if it is. */
+void arena::write(const block &one, const std::function<void()> &work) const {
+    size_t begin = one.begin / page * page, end = round_up(one.end, page);
+    protect(begin, end, PROT_READ | PROT_WRITE);
+    work();
+    if (opened_ == 0) {
+        protect(begin, end, PROT_NONE);
     }
 }
 
@@ -133,7 +145,7 @@ bool arena::take(size_t length, size_t &begin) {
     size_t before = used_;
     used_ = round_up(used_ + length, page);
     if (opened_ > 0) {
-        protect(PROT_READ | PROT_WRITE);
+        protect(before, used_, PROT_READ | PROT_WRITE);
     }
     poison(base_ + before, used_ - before);
     if (begin + length < used_) {
@@ -170,11 +182,12 @@ void *arena::allocate(size_t wanted) {
     }
     added.end = added.begin + length;
     size_t offset = added.begin + granule;
-    device_access access;
     unpoison(base_ + added.begin, length);
-    std::memset(base_ + added.begin, fence_byte, granule);
-    std::memset(base_ + offset, empty_byte, wanted);
-    std::memset(base_ + offset + wanted, fence_byte, added.end - offset - wanted);
+    write(added, [&] {
+        std::memset(base_ + added.begin, fence_byte, granule);
+        std::memset(base_ + offset, empty_byte, wanted);
+        std::memset(base_ + offset + wanted, fence_byte, added.end - offset - wanted);
+    });
     poison(base_ + added.begin, granule);
     poison(base_ + offset + wanted, added.end - offset - wanted);
     blocks[offset] = added;
@@ -193,12 +206,9 @@ bool arena::release(void *address) {
     block freed = found->second;
     blocks.erase(found);
     bytes -= freed.bytes;
-    {
-        device_access access;
-        unpoison(base_ + freed.begin, freed.end - freed.begin);
-        std::memset(base_ + freed.begin, empty_byte, freed.end - freed.begin);
-        poison(base_ + freed.begin, freed.end - freed.begin);
-    }
+    unpoison(base_ + freed.begin, freed.end - freed.begin);
+    write(freed, [&] { std::memset(base_ + freed.begin, empty_byte, freed.end - freed.begin); });
+    poison(base_ + freed.begin, freed.end - freed.begin);
     quarantine_.push_back(freed);
     quarantined_ += freed.end - freed.begin;
     while (quarantined_ > quarantine_limit) {
@@ -212,11 +222,12 @@ void arena::retire_oldest() {
     quarantine_.pop_front();
     quarantined_ -= oldest.end - oldest.begin;
     if (!accesses_are_checked) {
-        device_access access;
-        if (!all_are(base_ + oldest.begin, oldest.end - oldest.begin, empty_byte)) {
-            fault("device memory was written after it was freed: an allocation of " +
-                  std::to_string(oldest.bytes) + " bytes");
-        }
+        write(oldest, [&] {
+            if (!all_are(base_ + oldest.begin, oldest.end - oldest.begin, empty_byte)) {
+                fault("device memory was written after it was freed: an allocation of " +
+                      std::to_string(oldest.bytes) + " bytes");
+            }
+        });
     }
     give_back(oldest.begin, oldest.end);
 }

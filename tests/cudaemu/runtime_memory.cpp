@@ -80,6 +80,7 @@ cudaError_t cudaHostAlloc(void **address, size_t bytes, unsigned) {
 
 cudaError_t cudaFreeHost(void *address) {
     entry call("cudaFreeHost");
+    synchronize_device();
     bool freed = address == nullptr || release_page_locked(address);
     return call.done(freed ? cudaSuccess : cudaErrorInvalidValue);
 }

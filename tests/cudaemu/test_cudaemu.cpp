@@ -2,8 +2,8 @@
 #include "test_kernels.h"
 #include "test_support.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 static std::vector<double> count_up(size_t n) {
@@ -13,42 +13,42 @@ static std::vector<double> count_up(size_t n) {
 }
 
 /* The kernels are exact on these numbers, so order cannot hide behind rounding. */
-static void check_sums(cudaError_t (*launch)(cudaStream_t, unsigned, const double *, double *)) {
+static bool sums_are_right(cudaError_t (*launch)(cudaStream_t, unsigned, const double *,
+                                                 double *)) {
     constexpr unsigned blocks = 7;
     device_array<double> x(count_up(blocks * 256)), out(blocks);
-    cr_assert_eq(launch(nullptr, blocks, x.data(), out.data()), cudaSuccess);
+    bool right = launch(nullptr, blocks, x.data(), out.data()) == cudaSuccess;
     std::vector<double> sums = out.values();
     for (unsigned b = 0; b < blocks; b++) {
-        cr_assert_eq(sums[b], 256 * 257 / 2 + 256.0 * 256.0 * b);
+        right &= sums[b] == 256 * 257 / 2 + 256.0 * 256.0 * b;
     }
+    return right;
 }
 
 /* The order is drawn once a process. */
-static void in_every_order(const std::function<void()> &body) {
+static void in_every_order(const std::function<bool()> &body) {
     for (int seed = 1; seed <= 6; seed++) {
         auto [status, text] = end_of_child([&] {
             configure("EMU_SEED", std::to_string(seed).c_str());
-            body();
+            _exit(body() ? 0 : 1);
         });
         cr_assert_eq(status, 0, "seed %d: %s", seed, text.c_str());
     }
 }
 
 Test(kernels, barriers) {
-    in_every_order([] { check_sums(launch_sum_with_barriers); });
+    in_every_order([] { return sums_are_right(launch_sum_with_barriers); });
 }
 
 Test(kernels, shuffles) {
-    in_every_order([] { check_sums(launch_sum_with_shuffles); });
+    in_every_order([] { return sums_are_right(launch_sum_with_shuffles); });
 }
 
 Test(kernels, exchanges) {
     in_every_order([] {
         device_array<int> wrong(64);
-        cr_assert_eq(launch_exchanges(nullptr, wrong.data()), cudaSuccess);
-        for (int one : wrong.values()) {
-            cr_assert_eq(one, 0);
-        }
+        bool launched = launch_exchanges(nullptr, wrong.data()) == cudaSuccess;
+        return launched && wrong.values() == std::vector<int>(64, 0);
     });
 }
 
@@ -71,19 +71,51 @@ Test(kernels, atomics) {
     cr_assert_eq(values[2], 0);
 }
 
-static bool reverses(bool with_barrier) {
-    std::vector<double> values = count_up(64);
-    device_array<double> x(values), out(64);
+static std::vector<double> reversed_twice(bool with_barrier) {
+    device_array<double> x(count_up(64)), out(128);
     cr_assert_eq(launch_reverse(nullptr, 64, x.data(), out.data(), with_barrier), cudaSuccess);
-    std::vector<double> reversed = out.values();
-    return std::equal(values.rbegin(), values.rend(), reversed.begin());
+    return out.values();
 }
 
 Test(kernels, missing_barrier_shows) {
     in_every_order([] {
-        cr_assert(reverses(true));
-        cr_assert_not(reverses(false));
+        std::vector<double> right = reversed_twice(true), wrong = reversed_twice(false);
+        bool reversed = true;
+        for (size_t i = 0; i < 128; i++) {
+            reversed &= right[i] == 64 - double(i % 64);
+        }
+        auto is_nan = [](double value) { return std::isnan(value); };
+        return reversed && std::any_of(wrong.begin(), wrong.begin() + 64, is_nan) &&
+               std::any_of(wrong.begin() + 64, wrong.end(), is_nan);
     });
+}
+
+/* Threads come in no order before a barrier and in another one after it, and blocks in none; a
+ * block is done before the next begins. */
+Test(kernels, the_order_is_shuffled) {
+    std::vector<std::vector<int>> orders;
+    for (int launch = 0; launch < 2; launch++) {
+        device_array<int> counters(std::vector<int>{0, 0}), before(128), after(128);
+        cr_assert_eq(launch_order(nullptr, counters.data(), before.data(), after.data()),
+                     cudaSuccess);
+        orders.push_back(before.values());
+        orders.push_back(after.values());
+    }
+    for (const std::vector<int> &order : orders) {
+        for (auto block = order.begin(); block != order.end(); block += 32) {
+            cr_assert_not(std::is_sorted(block, block + 32));
+        }
+        for (size_t i = 1; i < 128; i++) {
+            cr_assert(i % 32 == 0 || order[i] / 32 == order[i - 1] / 32);
+        }
+    }
+    cr_assert(orders[0] != orders[1]);
+    cr_assert(orders[0] != orders[2]);
+    bool blocks_in_order = true;
+    for (const std::vector<int> &order : orders) {
+        blocks_in_order &= order[0] < order[32] && order[32] < order[64] && order[64] < order[96];
+    }
+    cr_assert_not(blocks_in_order);
 }
 
 Test(memory, new_memory_is_nan) {
@@ -113,7 +145,7 @@ Test(memory, limit) {
 Test(memory, much_coming_and_going) {
     configure("EMU_MEMORY", "4000000");
     std::vector<void *> held(8);
-    for (size_t i = 0; i < 4000; i++) {
+    for (size_t i = 0; i < 8000; i++) {
         void *&one = held[i * 5 % held.size()];
         cr_assert_eq(cudaFree(one), cudaSuccess);
         cr_assert_eq(cudaMalloc(&one, 1 + i * 7919 % 400000), cudaSuccess);
@@ -191,7 +223,7 @@ Test(streams, the_null_stream_waits_for_blocking_ones) {
     cudaStream_t stream;
     cr_assert_eq(cudaStreamCreate(&stream), cudaSuccess);
     device_array<int> out(100);
-    cr_assert_eq(launch_numbers(stream, 32, 0, 100, out.data()), cudaSuccess);
+    cr_assert_eq(launch_numbers(stream, 32, 100, out.data()), cudaSuccess);
     cr_assert_eq(out.values()[99], 99);
     cr_assert_eq(cudaStreamDestroy(stream), cudaSuccess);
     cr_assert_eq(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);
@@ -204,7 +236,7 @@ Test(streams, events) {
     cr_assert_eq(cudaEventCreateWithFlags(&end, cudaEventDefault), cudaSuccess);
     device_array<int> out(100);
     cr_assert_eq(cudaEventRecord(begin, t.stream), cudaSuccess);
-    cr_assert_eq(launch_numbers(t.stream, 32, 0, 100, out.data()), cudaSuccess);
+    cr_assert_eq(launch_numbers(t.stream, 32, 100, out.data()), cudaSuccess);
     cr_assert_eq(cudaEventRecord(end, t.stream), cudaSuccess);
     cr_assert_eq(cudaEventQuery(begin), cudaErrorNotReady);
     cr_assert_eq(cudaStreamWaitEvent(other.stream, end, 0), cudaSuccess);
@@ -249,13 +281,25 @@ Test(copies, refused) {
 }
 
 Test(launches, refused) {
-    device_array<int> out(8);
-    cr_assert_eq(launch_numbers(nullptr, 1025, 0, 8, out.data()), cudaErrorInvalidConfiguration);
-    cr_assert_eq(launch_numbers(nullptr, 0, 0, 8, out.data()), cudaErrorInvalidConfiguration);
-    cr_assert_eq(launch_numbers(nullptr, 8, 50000, 8, out.data()), cudaErrorInvalidValue);
+    cudaStream_t none = nullptr;
+    cr_assert_eq(launch_nothing(none, 1, 1025, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, 1, dim3(32, 33), 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, 1, dim3(1, 1, 65), 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, 1, 0, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, 0, 1, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, 1u << 31, 1, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, dim3(1, 65536), 1, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, dim3(1, 1, 65536), 1, 0), cudaErrorInvalidConfiguration);
+    cr_assert_eq(launch_nothing(none, dim3(2, 3, 4), dim3(16, 16, 4), 0), cudaSuccess);
+}
+
+Test(launches, shared_memory) {
+    cr_assert_eq(launch_nothing(nullptr, 1, 8, 48 << 10), cudaSuccess);
+    cr_assert_eq(launch_nothing(nullptr, 1, 8, (48 << 10) + 1), cudaErrorInvalidValue);
     cr_assert_eq(
-        cudaFuncSetAttribute(numbers_kernel(), cudaFuncAttributeMaxDynamicSharedMemorySize, 50000),
+        cudaFuncSetAttribute(nothing_kernel(), cudaFuncAttributeMaxDynamicSharedMemorySize, 50000),
         cudaSuccess);
-    cr_assert_eq(launch_numbers(nullptr, 8, 50000, 8, out.data()), cudaSuccess);
-    cr_assert_eq(out.values()[7], 7);
+    cr_assert_eq(launch_nothing(nullptr, 1, 8, 50000), cudaSuccess);
+    cr_assert_eq(launch_nothing(nullptr, 1, 8, 50001), cudaErrorInvalidValue);
+    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess);
 }

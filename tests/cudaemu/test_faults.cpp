@@ -28,14 +28,16 @@ Test(faults, masks_that_differ) {
 }
 
 Test(faults, write_beside_shared_memory) {
-    expect_fault("wrote beside its 128 bytes of dynamic shared memory", "use-after-poison",
-                 [] { run(launch_shared_overrun(nullptr)); });
+    for (int offset : {1, -1}) {
+        expect_fault("wrote beside its 128 bytes of dynamic shared memory", "use-after-poison",
+                     [&] { run(launch_shared_overrun(nullptr, offset)); });
+    }
 }
 
 Test(faults, write_beside_device_memory) {
     expect_fault("wrote beside an allocation of 32 bytes", "use-after-poison", [] {
         device_array<int> out(8);
-        run(launch_numbers(nullptr, 32, 0, 9, out.data()));
+        run(launch_numbers(nullptr, 32, 9, out.data()));
     });
 }
 
@@ -44,19 +46,22 @@ Test(faults, write_to_freed_device_memory) {
         int *out = nullptr;
         cudaMalloc(reinterpret_cast<void **>(&out), 32);
         cudaFree(out);
-        run(launch_numbers(nullptr, 32, 0, 8, out));
+        run(launch_numbers(nullptr, 32, 8, out));
     });
 }
 
-/* Freed with the stream, before the copy that was queued ran. */
+/* Freed in one stream before the copy in another ran. */
 Test(faults, copy_from_freed_memory) {
     expect_fault("memory was freed before the copy ran", nullptr, [] {
-        double *host = nullptr;
+        double *host = nullptr, *x = nullptr;
+        cudaStream_t other = nullptr;
+        cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
         cudaMallocHost(reinterpret_cast<void **>(&host), 8);
-        device_array<double> x(1);
-        cudaMemcpyAsync(x.data(), host, 8, cudaMemcpyHostToDevice, nullptr);
-        cudaFreeHost(host);
-        cudaDeviceSynchronize();
+        cudaMallocAsync(reinterpret_cast<void **>(&x), 8, other);
+        cudaMemcpyAsync(host, x, 8, cudaMemcpyDeviceToHost, nullptr);
+        cudaFreeAsync(x, other);
+        cudaStreamSynchronize(other);
+        cudaStreamSynchronize(nullptr);
     });
 }
 

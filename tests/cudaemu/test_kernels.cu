@@ -63,7 +63,17 @@ __global__ void reverse(const double *x, double *out, bool with_barrier) {
     if (with_barrier) {
         __syncthreads();
     }
-    out[threadIdx.x] = all[blockDim.x - 1 - threadIdx.x];
+    out[blockIdx.x * blockDim.x + threadIdx.x] = all[blockDim.x - 1 - threadIdx.x];
+}
+
+__global__ void order(int *counters, int *before, int *after) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    before[i] = atomicAdd(&counters[0], 1);
+    __syncthreads();
+    after[i] = atomicAdd(&counters[1], 1);
+}
+
+__global__ void nothing() {
 }
 
 __global__ void indices(int *out) {
@@ -79,6 +89,7 @@ __global__ void exchanges(int *out) {
     bool right = __shfl_sync(everyone, i, 5) == 32 * warp + 5;
     right &= __shfl_sync(everyone, i, 3, 8) == i - i % 8 + 3;
     right &= __shfl_up_sync(everyone, i, 1) == (lane == 0 ? i : i - 1);
+    right &= __shfl_up_sync(everyone, i, 3, 8) == (lane % 8 < 3 ? i : i - 3);
     right &= __shfl_down_sync(everyone, i, 2, 16) == (lane % 16 >= 14 ? i : i + 2);
     right &= __shfl_xor_sync(everyone, wide, 9) == (int64_t(i ^ 9) << 40) + 7;
     right &= __shfl_xor_sync(everyone, 0.5f * static_cast<float>(i), 1) ==
@@ -133,9 +144,9 @@ __global__ void unlike_masks() {
     __syncwarp(threadIdx.x < 16 ? 0x1ffffu : everyone);
 }
 
-__global__ void shared_overrun() {
+__global__ void shared_overrun(int offset) {
     DYNAMIC_SHARED(float, all);
-    all[threadIdx.x + 1] = 1;
+    all[static_cast<int>(threadIdx.x) + offset] = 1;
 }
 
 } // namespace
@@ -154,8 +165,22 @@ cudaError_t launch_sum_with_shuffles(cudaStream_t stream, unsigned blocks, const
 
 cudaError_t launch_reverse(cudaStream_t stream, unsigned n, const double *x, double *out,
                            bool with_barrier) {
-    auto config = shape(stream, 1, n, n * sizeof(double));
+    auto config = shape(stream, 2, n, n * sizeof(double));
     return cudaLaunchKernelEx(&config, reverse, x, out, with_barrier);
+}
+
+cudaError_t launch_order(cudaStream_t stream, int *counters, int *before, int *after) {
+    auto config = shape(stream, 4, 32);
+    return cudaLaunchKernelEx(&config, order, counters, before, after);
+}
+
+cudaError_t launch_nothing(cudaStream_t stream, dim3 grid, dim3 block, size_t shared) {
+    auto config = shape(stream, grid, block, shared);
+    return cudaLaunchKernelEx(&config, nothing);
+}
+
+const void *nothing_kernel() {
+    return reinterpret_cast<const void *>(nothing);
 }
 
 cudaError_t launch_indices(cudaStream_t stream, int *out) {
@@ -173,13 +198,9 @@ cudaError_t launch_atomics(cudaStream_t stream, unsigned blocks, unsigned *count
     return cudaLaunchKernelEx(&config, atomics, counters);
 }
 
-cudaError_t launch_numbers(cudaStream_t stream, unsigned threads, size_t shared, int n, int *out) {
-    auto config = shape(stream, 1, threads, shared);
+cudaError_t launch_numbers(cudaStream_t stream, unsigned threads, int n, int *out) {
+    auto config = shape(stream, 1, threads);
     return cudaLaunchKernelEx(&config, numbers, n, out);
-}
-
-const void *numbers_kernel() {
-    return reinterpret_cast<const void *>(numbers);
 }
 
 cudaError_t launch_barrier_of_some(cudaStream_t stream) {
@@ -202,7 +223,7 @@ cudaError_t launch_unlike_masks(cudaStream_t stream) {
     return cudaLaunchKernelEx(&config, unlike_masks);
 }
 
-cudaError_t launch_shared_overrun(cudaStream_t stream) {
+cudaError_t launch_shared_overrun(cudaStream_t stream, int offset) {
     auto config = shape(stream, 1, 32, 32 * sizeof(float));
-    return cudaLaunchKernelEx(&config, shared_overrun);
+    return cudaLaunchKernelEx(&config, shared_overrun, offset);
 }

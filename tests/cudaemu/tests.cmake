@@ -1,11 +1,45 @@
 # The emulation's own tests, and those of the project on the emulated device; included by
 # tests/CMakeLists.txt.
-add_executable(test_cudaemu cudaemu/test_cudaemu.cpp cudaemu/test_faults.cpp
-  cudaemu/test_kernels.cu)
+add_executable(test_cudaemu cudaemu/test_cudaemu.cpp cudaemu/test_faults.cpp cudaemu/test_knobs.cpp
+  cudaemu/test_blas.cpp cudaemu/test_solver.cpp cudaemu/test_kernels.cu)
 cudaemu_compile_kernels(test_cudaemu cudaemu/test_kernels.cu)
 target_link_libraries(test_cudaemu PRIVATE cudaemu_flags PkgConfig::CRITERION)
-set_target_properties(test_cudaemu PROPERTIES
+
+# What the module does when calls fail, and where there is no device.
+add_executable(test_cuda_failures cudaemu/test_cuda_failures.c)
+target_include_directories(test_cuda_failures PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(test_cuda_failures PRIVATE plstar_static cudaemu PkgConfig::CRITERION)
+set_target_properties(test_cudaemu test_cuda_failures PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-add_test(NAME ${PLSTAR_TEST_PREFIX}emulation.test_cudaemu COMMAND test_cudaemu -j1)
-set_tests_properties(${PLSTAR_TEST_PREFIX}emulation.test_cudaemu PROPERTIES
-  FAIL_REGULAR_EXPRESSION "Sanitizer:" TIMEOUT 900 ENVIRONMENT "${PLSTAR_TEST_ENVIRONMENT}")
+
+set(emulated_device ${PLSTAR_TEST_ENVIRONMENT} PLSTAR_TEST_DEVICE=cuda
+  PLSTAR_CUDA_MODULE=$<TARGET_FILE:plstar_cuda>)
+
+# test_on_device(NAME SEED COMMAND...): one entry whose device is the emulated one.
+function(test_on_device name seed)
+  add_test(NAME ${PLSTAR_TEST_PREFIX}${name} COMMAND ${ARGN})
+  set_tests_properties(${PLSTAR_TEST_PREFIX}${name} PROPERTIES
+    FAIL_REGULAR_EXPRESSION "Sanitizer:" TIMEOUT 1800
+    ENVIRONMENT "${emulated_device};EMU_SEED=${seed}")
+endfunction()
+
+test_on_device(emulation.test_cudaemu 1 test_cudaemu -j1)
+test_on_device(cuda.test_cuda_failures 1 test_cuda_failures -j1)
+
+# The order of threads matters to kernels, so those run in three; one is enough above them. What
+# compares devices with each other has no more to say here than on the CPU.
+foreach(seed 1 2 3)
+  test_on_device(cuda.seed${seed}.test_operations ${seed} test_operations -j1
+    --filter "operations/!(give_the_same*)")
+  test_on_device(cuda.seed${seed}.test_reference ${seed} test_reference -j1)
+  test_on_device(cuda.seed${seed}.test_reference_cli ${seed}
+    Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_reference.py $<TARGET_FILE:plstar>)
+endforeach()
+test_on_device(cuda.test_factor 1 test_operations -j1 --filter "!(operations)/*")
+foreach(test test_kernel test_train)
+  test_on_device(cuda.${test} 1 ${test} -j1)
+endforeach()
+foreach(test test_results test_resume)
+  test_on_device(cuda.cli.${test} 1
+    Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/cli/${test}.py $<TARGET_FILE:plstar>)
+endforeach()
