@@ -3,8 +3,8 @@
 #ifndef CUDAEMU_BLAS_H
 #define CUDAEMU_BLAS_H
 
+#include "device_memory.h"
 #include "entry.h"
-#include "memory.h"
 #include "queue.h"
 
 #include <cstdint>

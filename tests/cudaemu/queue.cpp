@@ -1,7 +1,7 @@
 #include "queue.h"
 
+#include "device_memory.h"
 #include "entry.h"
-#include "memory.h"
 #include "random.h"
 
 #include <algorithm>

@@ -3,9 +3,9 @@
  * When the host's side is read or written follows from what it is, as CUDA documents: a copy from
  * pageable memory has read it when the call returns, a copy into pageable memory has completed,
  * and page-locked memory is read and written when the stream gets there. */
+#include "device_memory.h"
 #include "entry.h"
 #include "fault.h"
-#include "memory.h"
 #include "page_locked.h"
 #include "queue.h"
 

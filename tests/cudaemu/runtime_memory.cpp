@@ -1,7 +1,7 @@
 /* Allocation: device memory, and page-locked memory of the host. */
 #include "cudaemu.h"
+#include "device_memory.h"
 #include "entry.h"
-#include "memory.h"
 #include "page_locked.h"
 #include "queue.h"
 

@@ -3,6 +3,8 @@
 #ifndef CUDAEMU_SHARED_H
 #define CUDAEMU_SHARED_H
 
+#include "fence.h"
+
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -21,8 +23,6 @@ class shared_memory {
     }
 
   private:
-    static constexpr size_t fence_bytes = 256;
-
     std::vector<unsigned char> storage_; /* fence, bytes_, fence */
     size_t bytes_ = 0;
 };

@@ -2,9 +2,9 @@
  *
  * Workspaces are longer than nothing, on the device and on the host, and what is in them is lost;
  * `info` is device memory that is written when the work runs. */
+#include "device_memory.h"
 #include "entry.h"
 #include "library_handles.h"
-#include "memory.h"
 #include "queue.h"
 
 #include <algorithm>

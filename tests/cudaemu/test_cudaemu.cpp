@@ -229,6 +229,23 @@ Test(streams, the_null_stream_waits_for_blocking_ones) {
     cr_assert_eq(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);
 }
 
+Test(streams, freeing_waits) {
+    transfer t(1), other(1);
+    double *x = nullptr;
+    cr_assert_eq(cudaMalloc(reinterpret_cast<void **>(&x), 8), cudaSuccess);
+    cr_assert_eq(cudaMemsetAsync(x, 0, 8, t.stream), cudaSuccess);
+    cr_assert_eq(cudaMemcpyAsync(t.host, x, 8, cudaMemcpyDeviceToHost, t.stream), cudaSuccess);
+    cr_assert_eq(cudaFree(x), cudaSuccess);
+    cr_assert_eq(*t.host, 0);
+    device_array<double> y(1);
+    cr_assert_eq(cudaMemsetAsync(y.data(), 0, 8, t.stream), cudaSuccess);
+    cr_assert_eq(cudaMemcpyAsync(other.host, y.data(), 8, cudaMemcpyDeviceToHost, t.stream),
+                 cudaSuccess);
+    cr_assert(std::isnan(*other.host));
+    cr_assert_eq(cudaFreeHost(nullptr), cudaSuccess);
+    cr_assert_eq(*other.host, 0);
+}
+
 Test(streams, events) {
     transfer t(1), other(1);
     cudaEvent_t begin, end;

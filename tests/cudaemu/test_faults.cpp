@@ -2,6 +2,9 @@
 #include "test_kernels.h"
 #include "test_support.h"
 
+#include <cmath>
+#include <cstdio>
+
 static void run(cudaError_t code) {
     if (code == cudaSuccess) {
         cudaDeviceSynchronize();
@@ -38,6 +41,19 @@ Test(faults, write_beside_device_memory) {
     expect_fault("wrote beside an allocation of 32 bytes", "use-after-poison", [] {
         device_array<int> out(8);
         run(launch_numbers(nullptr, 32, 9, out.data()));
+    });
+}
+
+/* Where nothing watches reads, they give NaN. */
+Test(faults, read_beside_device_memory) {
+    expect_fault("NaN", "use-after-poison", [] {
+        device_array<double> x(std::vector<double>(63, 1)), out(128);
+        run(launch_reverse(nullptr, 64, x.data(), out.data(), true));
+        std::vector<double> values = out.values();
+        if (std::isnan(values[0]) && values[1] == 1) {
+            fputs("NaN", stderr);
+            _exit(1);
+        }
     });
 }
 

@@ -1,9 +1,10 @@
 # The emulation's own tests, and those of the project on the emulated device; included by
 # tests/CMakeLists.txt.
 add_executable(test_cudaemu cudaemu/test_cudaemu.cpp cudaemu/test_faults.cpp cudaemu/test_knobs.cpp
-  cudaemu/test_blas.cpp cudaemu/test_solver.cpp cudaemu/test_kernels.cu)
+  cudaemu/test_blas.cpp cudaemu/test_blas_vector.cpp
+  cudaemu/test_solver.cpp cudaemu/test_kernels.cu)
 cudaemu_compile_kernels(test_cudaemu cudaemu/test_kernels.cu)
-target_link_libraries(test_cudaemu PRIVATE cudaemu_flags PkgConfig::CRITERION)
+target_link_libraries(test_cudaemu PRIVATE plstar_flags PkgConfig::CRITERION)
 
 # What the module does when calls fail, and where there is no device.
 add_executable(test_cuda_failures cudaemu/test_cuda_failures.c)

@@ -1,8 +1,9 @@
-#include "memory.h"
+#include "device_memory.h"
 
 #include "cudaemu.h"
 #include "entry.h"
 #include "fault.h"
+#include "fence.h"
 #include "sanitizer.h"
 
 #include <algorithm>
@@ -15,10 +16,10 @@
 
 namespace cudaemu {
 
-constexpr size_t granule = 256; /* alignment of allocations, and the least length of a fence */
+constexpr size_t granule = fence_bytes; /* alignment of allocations too */
 constexpr size_t page = size_t(64) << 10;
 constexpr size_t quarantine_limit = size_t(16) << 20;
-constexpr unsigned char fence_byte = 0xa5, empty_byte = 0xff;
+constexpr unsigned char empty_byte = 0xff; /* NaN as float and as double */
 
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -184,9 +185,9 @@ void *arena::allocate(size_t wanted) {
     size_t offset = added.begin + granule;
     unpoison(base_ + added.begin, length);
     write(added, [&] {
-        std::memset(base_ + added.begin, fence_byte, granule);
+        build_fence(base_ + added.begin, granule);
         std::memset(base_ + offset, empty_byte, wanted);
-        std::memset(base_ + offset + wanted, fence_byte, added.end - offset - wanted);
+        build_fence(base_ + offset + wanted, added.end - offset - wanted);
     });
     poison(base_ + added.begin, granule);
     poison(base_ + offset + wanted, added.end - offset - wanted);
@@ -254,8 +255,8 @@ bool arena::is_allocated(const void *address, size_t length) const {
 void arena::check_fences(const std::string &operation) const {
     for (const auto &[offset, one] : blocks) {
         size_t end = offset + one.bytes;
-        if (!all_are(base_ + one.begin, granule, fence_byte) ||
-            !all_are(base_ + end, one.end - end, fence_byte)) {
+        if (!is_fence_intact(base_ + one.begin, granule) ||
+            !is_fence_intact(base_ + end, one.end - end)) {
             fault(operation + " wrote beside an allocation of " + std::to_string(one.bytes) +
                   " bytes of device memory");
         }

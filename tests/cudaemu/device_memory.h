@@ -4,8 +4,8 @@
  * the host is a segmentation fault. New memory holds NaN. Every allocation lies between fences and
  * freed memory is not given out again for a while: AddressSanitizer reports accesses there, and
  * without it writes are found after the operation, or when the memory is needed again. */
-#ifndef CUDAEMU_MEMORY_H
-#define CUDAEMU_MEMORY_H
+#ifndef CUDAEMU_DEVICE_MEMORY_H
+#define CUDAEMU_DEVICE_MEMORY_H
 
 #include <cstddef>
 #include <cstdint>
