@@ -29,7 +29,6 @@ static void report(pls_device *device, operation_case given, const ceilings *cei
            (long long)given.n, (long long)given.p, given.variant, 1e6 * taken.median,
            1e6 * taken.p10, 1e6 * taken.p90, 1e-6 * taken.bytes, 1e-9 * taken.flops,
            100.0 * found.share, found.name);
-    fflush(stdout);
 }
 
 /* Activations differ in cost, so each of them is a line. */
@@ -56,6 +55,7 @@ int main(int argument_count, char **arguments) {
     const char *only = argument_count > 3 ? arguments[3] : NULL;
     timing_plan plan = timing_plan_defaults();
     ceilings ceiling;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a benchmark that is stopped has shown what it had */
     options.name = argument_count > 1 ? arguments[1] : "auto";
     options.threads = argument_count > 2 ? atoi(arguments[2]) : 0;
     if (pls_context_create(NULL, &context) != PLS_OK ||
