@@ -4,6 +4,7 @@
 #define PLSTAR_TESTS_SUPPORT_H
 
 #include "plstar/context.h"
+#include "plstar/device.h"
 
 #include <criterion/criterion.h>
 
@@ -43,6 +44,13 @@ static inline pls_context *support_context(support_allocator *allocator) {
     pls_hooks hooks = {.user = allocator, .allocate = support_allocate, .release = support_release};
     cr_assert_eq(pls_context_create(allocator != NULL ? &hooks : NULL, &context), PLS_OK);
     return context;
+}
+
+/* The device under test: what PLSTAR_TEST_DEVICE names, "cpu" if it is not set. */
+static inline pls_device_options support_device(int threads) {
+    const char *name = getenv("PLSTAR_TEST_DEVICE");
+    pls_device_options options = {name != NULL ? name : "cpu", threads};
+    return options;
 }
 
 /* One use of the library, from making objects to destroying them. */

@@ -11,12 +11,13 @@ import subprocess
 from support import HERE, PROGRAM, Case, main
 
 BUILD = os.path.dirname(PROGRAM)
+os.environ.setdefault("PLSTAR_CUDA_MODULE", os.path.join(BUILD, "plstar-cuda.so"))
 ROOT = os.path.join(HERE, "..", "..")
 REFERENCE = os.path.join(HERE, "..", "reference")
 SCRIPT = os.path.join(ROOT, "scripts", "gpu-check")
 GPU_CHECK = os.path.join(BUILD, "bench", "gpu_check")
 DEVICE = os.environ.get("PLSTAR_TEST_DEVICE", "cpu")
-COREUTILS = ("bash", "date", "dirname", "ln", "mkdir", "rm", "tail", "env", "cat")
+COREUTILS = ("bash", "date", "dirname", "mkdir", "rm", "tail", "env", "cat")
 
 
 def execute(*command, cwd=None, env=None):

@@ -2,6 +2,7 @@
  * differentiation): outputs, loss, gradient, kernel, eigenvalues, PL ratio and a path of gradient
  * descent, in both precisions and by both ways to the kernel. */
 #include "reference_case.h"
+#include "support.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -44,11 +45,12 @@ static void run(const network_case *c, reference_check *check, int expected_comp
     char folder[512];
     pls_context *context = NULL;
     pls_device *device = NULL;
+    pls_device_options options = support_device(0);
     reference_case reference;
     int comparisons = 0;
     snprintf(folder, sizeof folder, "%s/reference/%s", PLSTAR_TEST_FOLDER, c->name);
     cr_assert_eq(pls_context_create(NULL, &context), PLS_OK);
-    cr_assert_eq(pls_device_open(context, NULL, &device), PLS_OK);
+    cr_assert_eq(pls_device_open(context, &options, &device), PLS_OK);
     pls_status status = reference_open(context, device, folder, c->precision, &reference);
     if (status == PLS_OK) {
         status = check(&reference, c->method, expect, &comparisons);
