@@ -86,7 +86,8 @@ void trial_operand(trial *t, const char *name, operand_role role, pls_dtype dtyp
                    int64_t cols) {
     operand *o = &t->operands[t->count++];
     int64_t ld = cols + (role == OPERAND_SCRATCH ? 0 : t->given.padding);
-    int64_t count = 2 * MARGIN + rows * ld;
+    int64_t margin = t->outline ? 0 : MARGIN;
+    int64_t count = 2 * margin + rows * ld;
     size_t elements = (size_t)(rows * cols) + 1;
     o->name = name;
     o->role = role;
@@ -94,7 +95,10 @@ void trial_operand(trial *t, const char *name, operand_role role, pls_dtype dtyp
     o->cols = cols;
     o->size = rows * cols;
     o->raw_bytes = count * pls_dtype_size(dtype);
-    o->view = (pls_view){NULL, MARGIN, rows, cols, ld, dtype};
+    o->view = (pls_view){NULL, margin, rows, cols, ld, dtype};
+    if (t->outline) {
+        return;
+    }
     o->before = calloc(elements, sizeof(double));
     o->after = calloc(elements, sizeof(double));
     o->expected = calloc(elements, sizeof(double));
@@ -265,12 +269,27 @@ void trial_close(trial *t) {
     t->count = 0;
 }
 
+void trial_outline(trial *t, pls_device *device, operation_case given) {
+    memset(t, 0, sizeof *t);
+    t->device = device;
+    t->given = given;
+    t->outline = true;
+    given.operation->declare(t);
+}
+
+double trial_operand_bytes(const trial *t, int index) {
+    const operand *o = &t->operands[index];
+    double times = o->role == OPERAND_INOUT ? 2.0 : o->role == OPERAND_SCRATCH ? 0.0 : 1.0;
+    return times * (double)o->size * (double)pls_dtype_size(o->view.dtype);
+}
+
 double trial_bytes(const trial *t) {
     double bytes = 0.0;
+    if (t->given.operation->bytes != NULL) {
+        return t->given.operation->bytes(t);
+    }
     for (int index = 0; index < t->count; index++) {
-        const operand *o = &t->operands[index];
-        double times = o->role == OPERAND_INOUT ? 2.0 : o->role == OPERAND_SCRATCH ? 0.0 : 1.0;
-        bytes += times * (double)o->size * (double)pls_dtype_size(o->view.dtype);
+        bytes += trial_operand_bytes(t, index);
     }
     return bytes;
 }

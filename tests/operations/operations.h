@@ -47,6 +47,7 @@ typedef struct trial {
     operation_case given;
     operand operands[TRIAL_OPERANDS];
     int count;
+    bool outline; /* shapes alone, no numbers */
     double residual;
     char message[TRIAL_MESSAGE]; /* "" while all is well */
 } trial;
@@ -63,10 +64,12 @@ struct operation {
     void (*reference)(trial *t); /* by trial_expect() ... */
     double (*verify)(trial *t);  /* ... or the residual directly */
     double (*flops)(const trial *t);
+    double (*bytes)(const trial *t); /* optional: where not all of every operand moves */
     const shape *shapes;
     int shape_count;
     int variants;
     bool f64_only;
+    bool dominant; /* operand 0 must have a dominant diagonal */
     double ok_limit, failed_limit;
     const shape *bench_shapes;
     int bench_count;
@@ -95,7 +98,17 @@ bool trial_open(trial *t, pls_device *device, operation_case given);
 /* Uploads, calls once and downloads; checks sentinels, inputs and results. */
 bool trial_run(trial *t);
 void trial_close(trial *t);
-/* Bytes that must move: inputs once, outputs once, what is updated twice. */
+/* The operands of a case with their shapes, but without numbers and buffers: for those who bring
+ * their own. Nothing is to be closed. */
+void trial_outline(trial *t, pls_device *device, operation_case given);
+/* Bytes that must move: inputs once, outputs once, what is updated twice; of all or of one. */
 double trial_bytes(const trial *t);
+double trial_operand_bytes(const trial *t, int operand);
+
+/* Calls for every shape, dtype, variant and padding of the table. */
+typedef void operation_action(pls_device *device, operation_case given, void *user);
+void operations_each_case(pls_device *device, operation_action *action, void *user);
+/* NULL if there is none of that name. */
+const operation *operation_named(const char *name);
 
 #endif

@@ -174,6 +174,16 @@ static double syrk_flops(const trial *t) {
     return (double)t->given.m * (double)(t->given.m + 1) * (double)t->given.p;
 }
 
+/* Bytes of what lies on and below the diagonal of a square operand. */
+static double lower_bytes(const trial *t, int index) {
+    double n = (double)t->operands[index].rows;
+    return 0.5 * (n + 1.0) / n * trial_operand_bytes(t, index);
+}
+
+static double syrk_bytes(const trial *t) {
+    return trial_operand_bytes(t, 0) + lower_bytes(t, 1);
+}
+
 /* gram; variant bit 0: beta, bit 1: b given */
 static const shape gram_shapes[] = {{1, 1, 1},      {5, 3, 7},      {65, 64, 130}, {70, 9, 4096},
                                     {12, 20, 4097}, {33, 17, 9000}, {300, 130, 12}};
@@ -181,17 +191,21 @@ static const shape gram_bench[] = {{128, 0, 2048},  {1024, 0, 2048},  {1024, 0, 
                                    {2048, 0, 4096}, {2048, 0, 16384}, {4096, 0, 4096},
                                    {4096, 0, 16384}};
 
-static void gram_declare(trial *t) {
+static void gram_operands(trial *t, pls_gram_arithmetic arithmetic) {
     const operation_case *g = &t->given;
     bool full = g->variant & 2;
     int64_t n = full ? g->n : g->m;
     trial_operand(t, "a", OPERAND_INPUT, g->dtype, g->m, g->p);
     trial_operand(t, "c", g->variant & 1 ? OPERAND_INOUT : OPERAND_OUTPUT, PLS_F64, g->m, n);
     trial_operand(t, "workspace", OPERAND_SCRATCH, PLS_F64, 1,
-                  pls_gram_workspace(PLS_GRAM_F64, g->dtype, g->m, full ? n : 0, g->p));
+                  pls_gram_workspace(arithmetic, g->dtype, g->m, full ? n : 0, g->p));
     if (full) {
         trial_operand(t, "b", OPERAND_INPUT, g->dtype, n, g->p);
     }
+}
+
+static void gram_declare(trial *t) {
+    gram_operands(t, PLS_GRAM_F64);
 }
 
 static void gram_prepare(trial *t) {
@@ -200,10 +214,14 @@ static void gram_prepare(trial *t) {
     }
 }
 
-static pls_status gram_call(trial *t) {
-    return pls_gram(t->device, PLS_GRAM_F64, view(t, 0),
+static pls_status gram_product(trial *t, pls_gram_arithmetic arithmetic) {
+    return pls_gram(t->device, arithmetic, view(t, 0),
                     t->given.variant & 2 ? view(t, 3) : pls_no_view(),
                     t->given.variant & 1 ? 1.0 : 0.0, view(t, 1), view(t, 2));
+}
+
+static pls_status gram_call(trial *t) {
+    return gram_product(t, PLS_GRAM_F64);
 }
 
 static void gram_reference(trial *t) {
@@ -212,6 +230,46 @@ static void gram_reference(trial *t) {
         for (int64_t j = 0; j < (full ? t->given.n : i + 1); j++) {
             expect_product(t, 0, full ? 3 : 0, 1, i, j, 1.0, t->given.variant & 1 ? 1.0 : 0.0);
         }
+    }
+}
+
+static double gram_flops(const trial *t) {
+    return t->given.variant & 2 ? gemm_flops(t) : syrk_flops(t);
+}
+
+static double gram_bytes(const trial *t) {
+    return t->given.variant & 2
+               ? trial_operand_bytes(t, 0) + trial_operand_bytes(t, 1) + trial_operand_bytes(t, 3)
+               : syrk_bytes(t);
+}
+
+/* gram_split: the same in the arithmetic of that name. A residual of SPLIT_LIMIT is the error that
+ * it may have on float32 data, 2^-20 |a_i| |b_j|. */
+enum { SPLIT_LIMIT = 256 };
+
+static void split_declare(trial *t) {
+    gram_operands(t, PLS_GRAM_SPLIT);
+}
+
+static pls_status split_call(trial *t) {
+    return gram_product(t, PLS_GRAM_SPLIT);
+}
+
+static double row_norm(const trial *t, int index, int64_t i) {
+    double squares = 0.0;
+    for (int64_t q = 0; q < t->operands[index].cols; q++) {
+        squares += trial_before(t, index, i, q) * trial_before(t, index, i, q);
+    }
+    return sqrt(squares);
+}
+
+static void split_reference(trial *t) {
+    operand *c = &t->operands[1];
+    bool full = t->given.variant & 2;
+    gram_reference(t);
+    for (int64_t e = 0; t->given.dtype == PLS_F32 && e < c->size; e++) {
+        double a = row_norm(t, 0, e / c->cols), b = row_norm(t, full ? 3 : 0, e % c->cols);
+        c->scale[e] += a * b * 0x1p-20 / (0x1p-53 * SPLIT_LIMIT);
     }
 }
 
@@ -318,6 +376,10 @@ static pls_status gather_call(trial *t) {
         rows[i] = gather_row(t, i);
     }
     return pls_gather_rows(t->device, view(t, 0), rows, view(t, 1));
+}
+
+static double gather_bytes(const trial *t) {
+    return 2.0 * trial_operand_bytes(t, 1) + 8.0 * (double)t->given.m;
 }
 
 static void gather_reference(trial *t) {
@@ -444,6 +506,13 @@ static pls_status bias_call(trial *t) {
                                view(t, 0), view(t, 1));
 }
 
+/* Without a bias z is only read. */
+static double bias_bytes(const trial *t) {
+    double z = trial_operand_bytes(t, 0), a = trial_operand_bytes(t, 1);
+    return t->given.variant < PLS_ACTIVATION_COUNT ? 0.5 * z + a
+                                                   : z + a + trial_operand_bytes(t, 2);
+}
+
 /* a is compared with phi of the z that was computed, so that both errors are seen apart. */
 static void bias_reference(trial *t) {
     bool biased = t->given.variant >= PLS_ACTIVATION_COUNT;
@@ -507,6 +576,14 @@ static void hadamard_prepare(trial *t) {
 static pls_status hadamard_call(trial *t) {
     return pls_hadamard_accumulate(t->device, 1.5, view(t, 0), 0.25, t->given.p, view(t, 1),
                                    view(t, 2), t->given.variant == 1);
+}
+
+static double hadamard_bytes(const trial *t) {
+    double bytes = 0.0;
+    for (int index = 0; index < t->count; index++) {
+        bytes += t->given.variant ? lower_bytes(t, index) : trial_operand_bytes(t, index);
+    }
+    return bytes;
 }
 
 static void hadamard_reference(trial *t) {
@@ -589,6 +666,10 @@ static pls_status diagonal_call(trial *t) {
     return pls_add_diagonal(t->device, 0.125, view(t, 0));
 }
 
+static double diagonal_bytes(const trial *t) {
+    return trial_operand_bytes(t, 0) / (double)t->given.m;
+}
+
 static void diagonal_reference(trial *t) {
     for (int64_t i = 0; i < t->given.m; i++) {
         double a = trial_before(t, 0, i, i);
@@ -606,6 +687,11 @@ static void symmetrize_prepare(trial *t) {
 
 static pls_status symmetrize_call(trial *t) {
     return pls_symmetrize(t->device, view(t, 0));
+}
+
+/* The triangle below the diagonal is read, the one above it written. */
+static double symmetrize_bytes(const trial *t) {
+    return 0.5 * trial_operand_bytes(t, 0) - diagonal_bytes(t) / 2.0;
 }
 
 static void symmetrize_reference(trial *t) {
@@ -880,6 +966,10 @@ static pls_status factor_call(trial *t) {
     return status == PLS_OK && failed != 0 ? PLS_ERROR_NUMERIC : status;
 }
 
+static double factor_bytes(const trial *t) {
+    return lower_bytes(t, 0);
+}
+
 static double factor_verify(trial *t) {
     double worst = 0.0;
     for (int64_t i = 0; i < t->given.m; i++) {
@@ -924,6 +1014,10 @@ static pls_status solve_call(trial *t) {
     return pls_potrs(t->device, view(t, 0), view(t, 1));
 }
 
+static double solve_bytes(const trial *t) {
+    return lower_bytes(t, 0) + trial_operand_bytes(t, 1);
+}
+
 /* |b - L (LT x)| against |L| (|L|T |x|), column by column */
 static double solve_verify(trial *t) {
     double worst = 0.0;
@@ -966,6 +1060,12 @@ static void eigen_prepare(trial *t) {
 
 static pls_status eigen_call(trial *t) {
     return pls_syevd(t->device, t->given.variant == 1, view(t, 0), view(t, 1));
+}
+
+/* The lower triangle is read; only with vectors all of the matrix is written. */
+static double eigen_bytes(const trial *t) {
+    double a = trial_operand_bytes(t, 0), values = trial_operand_bytes(t, 1);
+    return 0.5 * lower_bytes(t, 0) + (t->given.variant == 1 ? 0.5 * a : 0.0) + values;
 }
 
 /* Order, trace, Frobenius norm; with vectors A v = lambda v and orthogonality; all against the
@@ -1149,17 +1249,20 @@ const operation operations[] = {
     {ENTRY("gemm_batched", batched), SHAPES(gemm_shapes), LIMITS(8, 64), .variants = 2,
      .flops = batched_flops},
     {ENTRY("syrk", syrk), .prepare = syrk_prepare, SHAPES(syrk_shapes), BENCH(syrk_bench),
-     LIMITS(8, 64), .variants = 2, .flops = syrk_flops},
+     LIMITS(8, 64), .variants = 2, .flops = syrk_flops, .bytes = syrk_bytes},
     {ENTRY("gram", gram), .prepare = gram_prepare, SHAPES(gram_shapes), BENCH(gram_bench),
-     LIMITS(32, 256), .variants = 4, .flops = syrk_flops},
+     LIMITS(32, 256), .variants = 4, .flops = gram_flops, .bytes = gram_bytes},
+    {ENTRY("gram_split", split), .prepare = gram_prepare, SHAPES(gram_shapes), BENCH(gram_bench),
+     LIMITS(SPLIT_LIMIT, SPLIT_LIMIT), .variants = 4, .flops = gram_flops, .bytes = gram_bytes},
     {ENTRY("symv", symv), .prepare = symmetric_prepare, SHAPES(symv_shapes), BENCH(symv_bench),
      LIMITS(8, 64), .variants = 2, .f64_only = true, .flops = symv_flops},
     {ENTRY("copy", copy), SHAPES(flat_shapes), BENCH(flat_bench), .variants = 2},
     {ENTRY("fill", fill), SHAPES(flat_shapes), BENCH(flat_bench), .variants = 1},
-    {ENTRY("gather_rows", gather), SHAPES(gather_shapes), BENCH(gather_bench), .variants = 1},
+    {ENTRY("gather_rows", gather), SHAPES(gather_shapes), BENCH(gather_bench), .variants = 1,
+     .bytes = gather_bytes},
     {ENTRY("axpby", axpby), SHAPES(flat_shapes), BENCH(flat_bench), LIMITS(2, 4), .variants = 2},
     {ENTRY("bias_activation", bias), .prepare = bias_prepare, SHAPES(flat_shapes),
-     BENCH(flat_bench), LIMITS(8, 16), .variants = 2 * PLS_ACTIVATION_COUNT},
+     BENCH(flat_bench), LIMITS(8, 16), .variants = 2 * PLS_ACTIVATION_COUNT, .bytes = bias_bytes},
     {.name = "activation_derivative",
      .declare = derivative_declare,
      .prepare = bias_prepare,
@@ -1170,7 +1273,7 @@ const operation operations[] = {
      LIMITS(12, 24),
      .variants = 2 * PLS_ACTIVATION_COUNT},
     {ENTRY("hadamard_accumulate", hadamard), .prepare = hadamard_prepare, SHAPES(hadamard_shapes),
-     BENCH(hadamard_bench), LIMITS(3, 6), .variants = 2, .f64_only = true},
+     BENCH(hadamard_bench), LIMITS(3, 6), .variants = 2, .f64_only = true, .bytes = hadamard_bytes},
     {ENTRY("outer_rows", outer), SHAPES(outer_shapes), BENCH(outer_bench), LIMITS(3, 6),
      .variants = 1},
     {ENTRY("unit_rows", unit), SHAPES(unit_shapes), .variants = 1},
@@ -1179,6 +1282,7 @@ const operation operations[] = {
      .prepare = diagonal_prepare,
      .call = diagonal_call,
      .reference = diagonal_reference,
+     .bytes = diagonal_bytes,
      SHAPES(square_shapes),
      LIMITS(1, 2),
      .variants = 1},
@@ -1187,6 +1291,7 @@ const operation operations[] = {
      .prepare = symmetrize_prepare,
      .call = symmetrize_call,
      .reference = symmetrize_reference,
+     .bytes = symmetrize_bytes,
      SHAPES(square_shapes),
      BENCH(square_bench),
      .variants = 1},
@@ -1266,7 +1371,9 @@ const operation operations[] = {
      LIMITS(8, 64),
      .variants = 1,
      .f64_only = true,
-     .flops = factor_flops},
+     .dominant = true,
+     .flops = factor_flops,
+     .bytes = factor_bytes},
     {.name = "potrs",
      .declare = solve_declare,
      .prepare = solve_prepare,
@@ -1277,7 +1384,9 @@ const operation operations[] = {
      LIMITS(8, 64),
      .variants = 1,
      .f64_only = true,
-     .flops = solve_flops},
+     .dominant = true,
+     .flops = solve_flops,
+     .bytes = solve_bytes},
     {.name = "syevd",
      .declare = eigen_declare,
      .prepare = eigen_prepare,
@@ -1288,7 +1397,8 @@ const operation operations[] = {
      LIMITS(60, 600),
      .variants = 2,
      .f64_only = true,
-     .flops = eigen_flops},
+     .flops = eigen_flops,
+     .bytes = eigen_bytes},
     {ENTRY("im2col", im2col), SHAPES(image_shapes), BENCH(image_bench), .variants = 3},
     {ENTRY("col2im", col2im), SHAPES(image_shapes), BENCH(image_bench), LIMITS(8, 32),
      .variants = 3},

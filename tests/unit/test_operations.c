@@ -27,28 +27,6 @@ static pls_view new_view(pls_device *device, pls_dtype dtype, int64_t rows, int6
 /* ---- the table --------------------------------------------------------------------------------
  */
 
-typedef void case_action(pls_device *device, operation_case given, void *user);
-
-static void for_each_case(pls_device *device, case_action *action, void *user) {
-    static const int64_t paddings[] = {0, 5};
-    for (int index = 0; index < operation_count; index++) {
-        const operation *o = &operations[index];
-        for (int dtype = o->f64_only ? PLS_F64 : PLS_F32; dtype <= PLS_F64; dtype++) {
-            for (int s = 0; s < o->shape_count * o->variants * 2; s++) {
-                shape size = o->shapes[s / 2 / o->variants];
-                operation_case given = {o,
-                                        (pls_dtype)dtype,
-                                        size.m,
-                                        size.n,
-                                        size.p,
-                                        paddings[s % 2],
-                                        s / 2 % o->variants};
-                action(device, given, user);
-            }
-        }
-    }
-}
-
 typedef struct tally {
     int cases, suspect, failed;
 } tally;
@@ -74,7 +52,7 @@ Test(operations, agree_with_naive_references) {
     pls_context *context = support_context(NULL);
     pls_device *device = open_device(context, 0);
     tally result = {0, 0, 0};
-    for_each_case(device, check_case, &result);
+    operations_each_case(device, check_case, &result);
     cr_log_info("%d cases, %d suspect, %d failed", result.cases, result.suspect, result.failed);
     cr_assert_gt(result.cases, 1000);
     cr_assert_eq(result.failed, 0, "%d of %d cases failed", result.failed, result.cases);
@@ -120,7 +98,7 @@ Test(operations, give_the_same_bits_with_any_number_of_threads) {
     for (int i = 0; i < OTHER_DEVICES; i++) {
         others[i] = open_device(context, threads[i]);
     }
-    for_each_case(device, compare_case, others);
+    operations_each_case(device, compare_case, others);
     for (int index = 0; index < operation_count; index++) {
         const char *name = operations[index].name;
         bool dense = strcmp(name, "gemm") == 0 || strcmp(name, "syrk") == 0 ||
