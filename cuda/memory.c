@@ -55,7 +55,7 @@ cleanup:
 }
 
 void pls_cuda_release(pls_device *device, pls_buffer *buffer) {
-    pls_cuda_make_current(device);
+    (void)cudaSetDevice(pls_cuda(device)->ordinal);
     (void)cudaFree(buffer->memory);
     pls_release(device->context, buffer);
 }

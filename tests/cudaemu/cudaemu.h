@@ -25,8 +25,8 @@ void cudaemu_configure(void);
 /* Calls of entry points so far. Those that only read out an error or a text do not count. */
 int64_t cudaemu_calls(void);
 
-/* The entry point that EMU_FAIL has made to fail, "" while there is none. */
-const char *cudaemu_failed_function(void);
+/* The entry point that the n-th of these calls went to, counted from 1; "" where there is none. */
+const char *cudaemu_function(int64_t n);
 
 /* Allocations of device memory, of page-locked memory, streams, events and handles that live. */
 int64_t cudaemu_live_allocations(void);

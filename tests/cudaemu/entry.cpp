@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <vector>
 
 namespace cudaemu {
 
@@ -13,8 +14,8 @@ struct accounts {
     bool read = false;
     int64_t calls = 0;
     std::map<std::string, int64_t> calls_of;
-    bool lost = false; /* a sticky error was raised */
-    std::string failed;
+    bool lost = false;                  /* a sticky error was raised */
+    std::vector<std::string> functions; /* in the order of calls */
     std::recursive_mutex mutex;
 };
 
@@ -84,6 +85,7 @@ static cudaError_t fitting_error(const std::string &function) {
 static bool is_planned(accounts &all, const char *function) {
     const knobs &read = knob();
     all.calls++;
+    all.functions.emplace_back(function);
     int64_t of_function = ++all.calls_of[function];
     if (read.fail_function == "*") {
         return all.calls == read.fail_call;
@@ -94,9 +96,6 @@ static bool is_planned(accounts &all, const char *function) {
 entry::entry(const char *function) : lock_(account().mutex) {
     accounts &all = account();
     planned_ = is_planned(all, function);
-    if (planned_) {
-        all.failed = function;
-    }
     if (planned_ && knob().fail_sticky) {
         all.lost = true;
     }
@@ -140,12 +139,15 @@ void cudaemu_configure(void) {
     all.read = true;
     all.calls = 0;
     all.calls_of.clear();
+    all.functions.clear();
     all.lost = false;
     cudaemu::thread_error = cudaSuccess;
 }
 
-const char *cudaemu_failed_function(void) {
-    return cudaemu::account().failed.c_str();
+const char *cudaemu_function(int64_t n) {
+    const std::vector<std::string> &functions = cudaemu::account().functions;
+    bool there = n >= 1 && n <= static_cast<int64_t>(functions.size());
+    return there ? functions[static_cast<size_t>(n - 1)].c_str() : "";
 }
 
 int64_t cudaemu_calls(void) {

@@ -3,7 +3,7 @@
 #include "networks.h"
 
 #include "backend/operations.h"
-#include "cudaemu.h"
+#include "cudaemu/cudaemu.h"
 
 #include <math.h>
 
@@ -79,11 +79,16 @@ static outcome run_with_failure(int64_t n) {
     return seen;
 }
 
-/* A failure is reported, unless the call only gave something back, or was one for memory that the
- * program can do without and says so. */
+static bool gives_back(const char *function) {
+    return strstr(function, "Free") != NULL || strstr(function, "Destroy") != NULL;
+}
+
+/* A failure is reported, unless the call only gave something back (or made the device current for
+ * that), or was one for memory that the program can do without and says so. */
 static void check_outcome(int64_t n, outcome seen) {
-    const char *function = cudaemu_failed_function();
-    bool gave_back = strstr(function, "Free") != NULL || strstr(function, "Destroy") != NULL;
+    const char *function = cudaemu_function(n);
+    bool gave_back = gives_back(function) || (strcmp(function, "cudaSetDevice") == 0 &&
+                                              gives_back(cudaemu_function(n + 1)));
     bool did_without = strcmp(function, "cudaMalloc") == 0 && seen.notes > 0;
     bool reported = (seen.status == PLS_ERROR_DEVICE || seen.status == PLS_ERROR_MEMORY) &&
                     strlen(seen.text) > 20;
