@@ -7,7 +7,7 @@
  * added.
  *
  * Sums of columns: a block has some columns, thread (r, j) sums the rows r, r + R, r + 2R, ... of
- * column j, and a tree adds the R sums. */
+ * column j, and a tree adds the R sums. R depends on the shape alone. */
 #include "division.cuh"
 #include "elements.cuh"
 #include "lanes.cuh"
@@ -188,7 +188,15 @@ cudaError_t reduce(cudaStream_t stream, pls_matrix x, pls_matrix y, double *scra
 
 /* ---- sums of columns ------------------------------------------------------------------------- */
 
-constexpr int column_threads = 1024, columns_a_block = 16;
+constexpr int column_threads = 1024; /* of a block, at most */
+constexpr int64_t rows_a_thread = 8; /* at least, before a column has more threads */
+
+/* As narrow as coalescing allows, so that there are many blocks; wider where there are few rows. */
+int columns_a_block(int64_t rows, int64_t cols) {
+    constexpr unsigned narrow = 16, wide = 256;
+    unsigned by_rows = wide / power_of_two(ceiling(rows, rows_a_thread), wide / narrow);
+    return static_cast<int>(cols < by_rows ? cols : by_rows);
+}
 
 template <typename T>
 __global__ void __launch_bounds__(column_threads)
@@ -207,9 +215,11 @@ __global__ void __launch_bounds__(column_threads)
     }
     sums[thread] = sum;
     for (int half = column_threads / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (r < half && r + half < rows) {
-            sums[thread] += sums[thread + half * columns];
+        if (half < rows) {
+            __syncthreads();
+            if (r < half && r + half < rows) {
+                sums[thread] += sums[thread + half * columns];
+            }
         }
     }
     if (r == 0 && j < shape.cols) {
@@ -221,8 +231,9 @@ __global__ void __launch_bounds__(column_threads)
 template <typename T>
 cudaError_t column_sum(cudaStream_t stream, double alpha, const pls_matrix &x, double beta,
                        const pls_matrix &out) {
-    int columns = static_cast<int>(x.cols < columns_a_block ? x.cols : columns_a_block);
-    unsigned threads = static_cast<unsigned>(column_threads / columns * columns);
+    int columns = columns_a_block(x.rows, x.cols);
+    int64_t rows = ceiling(x.rows, rows_a_thread);
+    unsigned threads = static_cast<unsigned>(columns) * grid_size(rows, column_threads / columns);
     geometry shape = {dim3(grid_size(ceiling(x.cols, columns), grid_x)), dim3(threads),
                       threads * sizeof(double)};
     return launch(stream, shape, column_sum_kernel<T>, extent{x.rows, x.cols, false}, columns,

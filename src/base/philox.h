@@ -61,7 +61,7 @@ PLS_FUNCTION double pls_random_uniform_at(pls_random_stream stream, uint64_t ele
 
 /* Integer of element e, uniform on 0 .. bound-1 (bound < 2^32: bias below 2^-21). */
 PLS_FUNCTION int64_t pls_random_integer_at(pls_random_stream stream, uint64_t element,
-                                            int64_t bound) {
+                                           int64_t bound) {
     return (int64_t)(pls_random_uniform_at(stream, element) * (double)bound);
 }
 
