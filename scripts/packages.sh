@@ -100,6 +100,51 @@ install_packages() {
         fail "these packages were installed, but what they should bring is not found: ${missing[*]}"
 }
 
+# NVIDIA's headers are all that the emulation of CUDA needs of it. Where no toolkit is installed they
+# come from NVIDIA's packages on PyPI, in these versions.
+CUDA_HEADER_PACKAGES=(
+    nvidia-cuda-runtime==13.0.96
+    nvidia-cuda-crt==13.0.88
+    nvidia-cublas==13.1.0.3
+    nvidia-cusolver==12.0.4.66
+    nvidia-nvtx==13.0.85
+)
+
+have_cuda_headers() {
+    local root
+    for root in "${CUDA_HOME-}" "${CUDA_PATH-}" /usr/local/cuda /usr; do
+        [[ -n $root && -f $root/include/cusolverDn.h ]] && return 0
+    done
+    return 1
+}
+
+# install_cuda_headers: makes sure that they are there; sets CUDA_HOME if it had to fetch them.
+install_cuda_headers() {
+    local folder=$PWD/build/cuda-headers
+    [[ -f $folder/include/cusolverDn.h ]] && export CUDA_HOME=$folder
+    have_cuda_headers && return 0
+    install_packages "fetching NVIDIA's headers" "python3 python3" "python3-pip pip3"
+    say "fetching NVIDIA's headers into build/cuda-headers (some 600 MB are loaded for them)"
+    mkdir -p "$folder/wheels"
+    python3 -m pip download -q --no-deps --only-binary=:all: -d "$folder/wheels" \
+        "${CUDA_HEADER_PACKAGES[@]}" ||
+        fail "NVIDIA's headers could not be fetched; install the CUDA toolkit, or name a folder" \
+            "with include/cusolverDn.h in CUDA_HOME"
+    python3 - "$folder" <<'PYTHON' || fail "NVIDIA's headers could not be unpacked"
+import pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+for wheel in (folder / "wheels").glob("*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if "/include/" in name and not name.endswith("/"):
+                target = folder / "include" / name.split("/include/", 1)[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(name))
+PYTHON
+    rm -r "$folder/wheels"
+    export CUDA_HOME=$folder
+}
+
 # build PRESET [OPTION...]: configures with cmake's options and builds; the log is shown only when
 # something is wrong.
 build() {

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from support import Case, PROGRAM, main, run
+from support import Case, PROGRAM, main, on_device, run
 
 RUN = ["train", "--set", "data.samples=20", "--set", "model.width=200", "--set",
        "output.report=false", "--set", "monitor.every=7", "--steps", "150"]
@@ -17,8 +17,9 @@ class Resume(Case):
         self.extra = []
 
     def start(self, name):
-        return subprocess.Popen([PROGRAM, *RUN, *self.extra, "--out", name], cwd=self.folder,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        words = on_device([*RUN, *self.extra, "--out", name])
+        return subprocess.Popen([PROGRAM, *words], cwd=self.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
 
     def wait_for_rows(self, process, name, count):
         """Until metrics.csv has so many rows, or the run has ended."""

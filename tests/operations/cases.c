@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-enum { PADDINGS = 2 };
+enum { PADDINGS = 3 };
 
-static const int64_t paddings[PADDINGS] = {0, 5};
+static const int64_t paddings[PADDINGS] = {0, 5, 8};
 
 static void each_case_of(const operation *o, pls_dtype dtype, pls_device *device,
                          operation_action *action, void *user) {
