@@ -4,13 +4,21 @@ add_executable(test_cudaemu cudaemu/test_cudaemu.cpp cudaemu/test_faults.cpp cud
   cudaemu/test_blas.cpp cudaemu/test_blas_vector.cpp
   cudaemu/test_solver.cpp cudaemu/test_kernels.cu)
 cudaemu_compile_kernels(test_cudaemu cudaemu/test_kernels.cu)
+
+# Device functions that no test matrix reaches in full.
+add_executable(test_device_functions cudaemu/test_division.cu)
+cudaemu_compile_kernels(test_device_functions cudaemu/test_division.cu)
+target_include_directories(test_device_functions PRIVATE ${PROJECT_SOURCE_DIR}/cuda
+  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_include_directories(test_device_functions SYSTEM PRIVATE ${RANDOM123_INCLUDE_DIR})
+target_link_libraries(test_device_functions PRIVATE plstar_flags PkgConfig::CRITERION)
 target_link_libraries(test_cudaemu PRIVATE plstar_flags PkgConfig::CRITERION)
 
 # What the module does when calls fail, and where there is no device.
 add_executable(test_cuda_failures cudaemu/test_cuda_failures.c)
 target_include_directories(test_cuda_failures PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(test_cuda_failures PRIVATE plstar_static cudaemu PkgConfig::CRITERION)
-set_target_properties(test_cudaemu test_cuda_failures PROPERTIES
+set_target_properties(test_cudaemu test_device_functions test_cuda_failures PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 
 set(emulated_device ${PLSTAR_TEST_ENVIRONMENT} PLSTAR_TEST_DEVICE=cuda
@@ -25,6 +33,7 @@ function(test_on_device name seed)
 endfunction()
 
 test_on_device(emulation.test_cudaemu 1 test_cudaemu -j1)
+test_on_device(cuda.test_device_functions 1 test_device_functions -j1)
 test_on_device(cuda.test_cuda_failures 1 test_cuda_failures -j1)
 
 # The order of threads matters to kernels, so those run in three; one is enough above them. What
