@@ -75,10 +75,13 @@ typedef struct split_rows {
 /* Where the parts of the workspace are (pls_gram_workspace counts them). */
 typedef struct split_workspace {
     split_rows a, b;
-    float *high, *cross; /* PLS_SPLIT_PRODUCTS tiles each */
+    float *high, *cross; /* SPLIT_PRODUCTS tiles each */
 } split_workspace;
 
-enum { PLS_SPLIT_PRODUCTS = PLS_GRAM_CHUNK / PLS_SPLIT_CHUNK };
+enum {
+    SPLIT_PRODUCTS = PLS_GRAM_CHUNK / PLS_SPLIT_CHUNK,
+    SPLIT_STRIP = 512 /* rows of a tile on the diagonal at a time */
+};
 
 static split_rows place_rows(double **next, int64_t rows, int64_t ld) {
     int64_t scales = (rows + 1) / 2 * 2; /* so that what follows is aligned to 16 bytes */
@@ -98,7 +101,7 @@ static split_workspace place_workspace(pls_view a, pls_view b, pls_view c, pls_v
         placed.b = place_rows(&next, b.rows, ld);
     }
     placed.high = (float *)next;
-    placed.cross = placed.high + PLS_SPLIT_PRODUCTS * tile;
+    placed.cross = placed.high + SPLIT_PRODUCTS * tile;
     return placed;
 }
 
@@ -108,33 +111,46 @@ static pls_status split_chunk(pls_device *device, pls_view chunk, split_rows to)
     return pls_cuda_launched(device, code, "gram", chunk);
 }
 
-/* out[q] (rows x cols, f32) = beta out[q] + x_q y_qT for `products` parts q of the inner dimension,
- * each `inner` long. */
-static pls_status multiply(pls_device *device, const uint16_t *x, const uint16_t *y, int64_t ld,
-                           int64_t rows, int64_t cols, int64_t inner, int64_t products, float beta,
-                           float *out) {
+/* The float32 products of a tile: one (rows x cols, contiguous) for every part of a chunk, one
+ * after the other. Of a tile on the diagonal only strips up to the diagonal are computed. */
+typedef struct tile_products {
+    int64_t rows, cols, count; /* columns of the chunk */
+    bool lower;
+} tile_products;
+
+/* out_q = beta out_q + x_q y_qT on rows first .. first+rows-1 and columns 0 .. cols-1 of the tile,
+ * for `parts` parts of the chunk, each `inner` long. */
+static pls_status multiply(pls_device *device, const tile_products *t, const uint16_t *x,
+                           const uint16_t *y, int64_t ld, int64_t first, int64_t rows, int64_t cols,
+                           int64_t inner, int64_t parts, float beta, float *out) {
     float one = 1.0f;
     cublasStatus_t code = cublasGemmStridedBatchedEx_64(
         pls_cuda_blas(device), CUBLAS_OP_T, CUBLAS_OP_N, cols, rows, inner, &one, y, CUDA_R_16F, ld,
-        PLS_SPLIT_CHUNK, x, CUDA_R_16F, ld, PLS_SPLIT_CHUNK, &beta, out, CUDA_R_32F, cols,
-        rows * cols, products, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+        PLS_SPLIT_CHUNK, x + first * ld, CUDA_R_16F, ld, PLS_SPLIT_CHUNK, &beta,
+        out + first * t->cols, CUDA_R_32F, t->cols, t->rows * t->cols, parts, CUBLAS_COMPUTE_32F,
+        CUBLAS_GEMM_DEFAULT);
     return pls_cuda_check_blas(device, code,
                                (pls_cuda_call){"cublasGemmStridedBatchedEx", "gram", rows, cols});
 }
 
-/* The same for a whole chunk: its full parts at once, then what is left of it. */
-static pls_status multiply_chunk(pls_device *device, const uint16_t *x, const uint16_t *y,
-                                 int64_t ld, int64_t rows, int64_t cols, int64_t count, float beta,
-                                 float *out) {
-    int64_t full = count / PLS_SPLIT_CHUNK, done = full * PLS_SPLIT_CHUNK;
+/* The same for the whole tile and the whole chunk: its full parts at once, then what is left. */
+static pls_status multiply_tile(pls_device *device, const tile_products *t, const uint16_t *x,
+                                const uint16_t *y, int64_t ld, float beta, float *out) {
+    int64_t full = t->count / PLS_SPLIT_CHUNK, done = full * PLS_SPLIT_CHUNK;
+    int64_t strip = t->lower ? SPLIT_STRIP : t->rows;
     pls_status status = PLS_OK;
-    if (full > 0) {
-        PLS_TRY(device->context,
-                multiply(device, x, y, ld, rows, cols, PLS_SPLIT_CHUNK, full, beta, out));
-    }
-    if (done < count) {
-        PLS_TRY(device->context, multiply(device, x + done, y + done, ld, rows, cols, count - done,
-                                          1, beta, out + full * rows * cols));
+    for (int64_t first = 0; first < t->rows; first += strip) {
+        int64_t rows = smaller(strip, t->rows - first);
+        int64_t cols = t->lower ? first + rows : t->cols;
+        if (full > 0) {
+            PLS_TRY(device->context, multiply(device, t, x, y, ld, first, rows, cols,
+                                              PLS_SPLIT_CHUNK, full, beta, out));
+        }
+        if (done < t->count) {
+            PLS_TRY(device->context,
+                    multiply(device, t, x + done, y + done, ld, first, rows, cols, t->count - done,
+                             1, beta, out + full * t->rows * t->cols));
+        }
     }
 cleanup:
     return status;
@@ -144,23 +160,21 @@ cleanup:
 static pls_status split_tile(pls_device *device, const split_workspace *w, int64_t i, int64_t j,
                              int64_t count, double beta, pls_view c, bool lower) {
     pls_context *context = device->context;
+    tile_products t = {c.rows, c.cols, count, lower};
     const split_rows *a = &w->a, *b = &w->b;
     const uint16_t *a_high = a->high + i * a->ld, *a_low = a->low + i * a->ld;
     const uint16_t *b_high = b->high + j * b->ld, *b_low = b->low + j * b->ld;
-    int64_t products = (count + PLS_SPLIT_CHUNK - 1) / PLS_SPLIT_CHUNK;
+    int64_t parts = (count + PLS_SPLIT_CHUNK - 1) / PLS_SPLIT_CHUNK;
     pls_status status = PLS_OK;
+    PLS_TRY(context, multiply_tile(device, &t, a_high, b_high, a->ld, 0.0f, w->high));
+    PLS_TRY(context, multiply_tile(device, &t, a_high, b_low, a->ld, 0.0f, w->cross));
+    PLS_TRY(context, multiply_tile(device, &t, a_low, b_high, a->ld, 1.0f, w->cross));
     PLS_TRY(context,
-            multiply_chunk(device, a_high, b_high, a->ld, c.rows, c.cols, count, 0.0f, w->high));
-    PLS_TRY(context,
-            multiply_chunk(device, a_high, b_low, a->ld, c.rows, c.cols, count, 0.0f, w->cross));
-    PLS_TRY(context,
-            multiply_chunk(device, a_low, b_high, a->ld, c.rows, c.cols, count, 1.0f, w->cross));
-    PLS_TRY(context, pls_cuda_launched(device,
-                                       pls_launch_split_accumulate(pls_cuda_stream(device),
-                                                                   products, w->high, w->cross,
-                                                                   a->scale + i, b->scale + j, beta,
-                                                                   pls_cuda_matrix(c), lower),
-                                       "gram", c));
+            pls_cuda_launched(device,
+                              pls_launch_split_accumulate(pls_cuda_stream(device), parts, w->high,
+                                                          w->cross, a->scale + i, b->scale + j,
+                                                          beta, pls_cuda_matrix(c), lower),
+                              "gram", c));
 cleanup:
     return status;
 }

@@ -187,6 +187,9 @@ static double syrk_bytes(const trial *t) {
 /* gram; variant bit 0: beta, bit 1: b given */
 static const shape gram_shapes[] = {{1, 1, 1},      {5, 3, 7},      {65, 64, 130}, {70, 9, 4096},
                                     {12, 20, 4097}, {33, 17, 9000}, {300, 130, 12}};
+/* And across the edges of strips, tiles and parts of chunks of the split product. */
+static const shape split_shapes[] = {{1, 1, 1},      {5, 3, 7},       {65, 64, 130}, {12, 20, 4097},
+                                     {33, 17, 9000}, {530, 20, 1030}, {2056, 9, 2},  {9, 2056, 2}};
 static const shape gram_bench[] = {{128, 0, 2048},  {1024, 0, 2048},  {1024, 0, 16384},
                                    {2048, 0, 4096}, {2048, 0, 16384}, {4096, 0, 4096},
                                    {4096, 0, 16384}};
@@ -1252,7 +1255,7 @@ const operation operations[] = {
      LIMITS(8, 64), .variants = 2, .flops = syrk_flops, .bytes = syrk_bytes},
     {ENTRY("gram", gram), .prepare = gram_prepare, SHAPES(gram_shapes), BENCH(gram_bench),
      LIMITS(32, 256), .variants = 4, .flops = gram_flops, .bytes = gram_bytes},
-    {ENTRY("gram_split", split), .prepare = gram_prepare, SHAPES(gram_shapes), BENCH(gram_bench),
+    {ENTRY("gram_split", split), .prepare = gram_prepare, SHAPES(split_shapes), BENCH(gram_bench),
      LIMITS(SPLIT_LIMIT, SPLIT_LIMIT), .variants = 4, .flops = gram_flops, .bytes = gram_bytes},
     {ENTRY("symv", symv), .prepare = symmetric_prepare, SHAPES(symv_shapes), BENCH(symv_bench),
      LIMITS(8, 64), .variants = 2, .f64_only = true, .flops = symv_flops},
