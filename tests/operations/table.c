@@ -188,8 +188,8 @@ static double syrk_bytes(const trial *t) {
 static const shape gram_shapes[] = {{1, 1, 1},      {5, 3, 7},      {65, 64, 130}, {70, 9, 4096},
                                     {12, 20, 4097}, {33, 17, 9000}, {300, 130, 12}};
 /* And across the edges of strips, tiles and parts of chunks of the split product. */
-static const shape split_shapes[] = {{1, 1, 1},      {5, 3, 7},       {65, 64, 130}, {12, 20, 4097},
-                                     {33, 17, 9000}, {530, 20, 1030}, {2056, 9, 2},  {9, 2056, 2}};
+static const shape split_shapes[] = {{1, 1, 1},      {5, 3, 7},   {65, 64, 130}, {12, 20, 4097},
+                                     {33, 17, 9000}, {530, 9, 6}, {2056, 9, 2},  {9, 2056, 2}};
 static const shape gram_bench[] = {{128, 0, 2048},  {1024, 0, 2048},  {1024, 0, 16384},
                                    {2048, 0, 4096}, {2048, 0, 16384}, {4096, 0, 4096},
                                    {4096, 0, 16384}};
