@@ -37,6 +37,11 @@ enum { PLS_GRAM_CHUNK = 4096 };
 /* Split products: inner dimension summed in float32, and edge of the tiles of the result. */
 enum { PLS_SPLIT_CHUNK = 1024, PLS_SPLIT_TILE = 2048 };
 
+/* What a split product may be wrong by, in units of the Euclidean norms of its two rows: 3 2^-22
+ * for the splitting, the rest for sums of 1,024 products in float32 that matrix units add 16 at a
+ * time and truncate. For float32 arithmetic in any order the bound is 2^-14. */
+#define PLS_SPLIT_ERROR 0x1p-16
+
 typedef enum pls_transpose { PLS_PLAIN, PLS_TRANSPOSED } pls_transpose;
 
 typedef struct pls_event pls_event;
@@ -111,7 +116,7 @@ typedef struct pls_backend {
      * f32 data are converted chunk by chunk of the inner dimension into `workspace`, an f64 view
      * of at least pls_gram_workspace(...) contiguous elements (may be not given if that is 0).
      * Sums run over chunks of PLS_GRAM_CHUNK in order.
-     * PLS_GRAM_SPLIT allows an error of 2^-20 |a_i| |b_j| for f32 data (Euclidean norms of rows);
+     * PLS_GRAM_SPLIT allows an error of PLS_SPLIT_ERROR |a_i| |b_j| for f32 data (norms of rows);
      * f64 data, and backends that gain nothing, are computed as with PLS_GRAM_F64. */
     pls_status (*gram)(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
                        double beta, pls_view c, pls_view workspace);
@@ -218,8 +223,9 @@ enum { PLS_DEVICE_NAME_SIZE = 32, PLS_DEVICE_DESCRIPTION_SIZE = 256 };
 struct pls_device {
     pls_context *context;
     const pls_backend *backend;
-    void *state;  /* the backend's own */
-    void *module; /* what the backend was loaded from; NULL if it is built in */
+    void *state;               /* the backend's own */
+    void *module;              /* what the backend was loaded from; NULL if it is built in */
+    struct pls_phases *phases; /* of phase.c; NULL until phases are measured */
     char name[PLS_DEVICE_NAME_SIZE];
     char description[PLS_DEVICE_DESCRIPTION_SIZE];
 };

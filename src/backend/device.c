@@ -3,6 +3,7 @@
 
 #include "backend/backend.h"
 #include "backend/module.h"
+#include "backend/phase.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -135,6 +136,7 @@ cleanup:
 void pls_device_close(pls_device *device) {
     if (device != NULL) {
         void *module = device->module;
+        pls_phases_destroy(device);
         device->backend->close(device);
         pls_release(device->context, device);
         pls_module_unload(module);

@@ -125,7 +125,7 @@ class GpuCheck(Case):
             result = self.check(*arguments, status=2)
             self.assertIn(word, result.stderr)
             self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        self.assertIn("cuda:9000", self.check("--device", "cuda:9000", "--json", "none.json",
+        self.assertIn("CUDA", self.check("--device", "cuda:9000", "--json", "none.json",
                                               status=4).stderr)
         self.assertFalse(os.path.exists(self.path("none.json")))
         self.check("--only", "agreement", "--json", "no/folder.json", status=3)
