@@ -66,6 +66,32 @@ class Results(Case):
         self.assertEqual({name: shape for name, (shape, _) in weights.items()},
                          {"layers.0.weight": (24, 64), "layers.1.weight": (10, 24)})
 
+    def test_device_time_by_phase(self):
+        for command, phases in (("kernel", {"forward", "gradient", "norms", "derivatives", "gram",
+                                            "factor", "extremes", "floor"}),
+                                ("train", {"update", "change"})):
+            self.good(command, *SMALL, *(["--steps", "5"] if command == "train" else []),
+                      "--out", command)
+            seconds = self.summary(command)["device_seconds"]
+            self.assertLessEqual(phases, seconds.keys())
+            self.assertTrue(all(value >= 0 for value in seconds.values()), seconds)
+            host = sum(self.summary(command)["seconds"].values())
+            self.assertLessEqual(sum(seconds.values()), host + 0.05)
+
+    def test_gram_arithmetic(self):
+        self.good("kernel", *SMALL, "--out", "plain")
+        self.good("kernel", *SMALL, "--set", "monitor.gram=split", "--out", "split")
+        plain, split = self.summary("plain"), self.summary("split")
+        self.assertEqual(plain["gram"], "products and sums in f64")
+        self.assertIn("f64", split["gram"])
+        self.assertLess(abs(plain["lambda_max"] - split["lambda_max"]),
+                        2 ** -14 * plain["lambda_max"])
+        with open(self.path("split", "config.yaml"), encoding="utf-8") as file:
+            self.assertIn("gram: split", file.read())
+        result = self.refused(2, "kernel", *SMALL, "--set", "monitor.gram=split", "--precision",
+                              "f64")
+        self.assertIn("monitor.gram: split computes products of f32 data", result.stderr)
+
     def test_weights_come_back(self):
         self.good("train", *SMALL, "--steps", "4", "--set", "monitor.every=never", "--step-size",
                   "0.01", "--out", "t")

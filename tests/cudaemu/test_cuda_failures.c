@@ -15,7 +15,7 @@ static void set_knob(const char *name, const char *value) {
 /* ---- every call in turn -----------------------------------------------------------------------
  */
 
-/* Two steps of SGD with a full measurement before and after. */
+/* Two steps of SGD with a full measurement before and after, and the times of phases. */
 static pls_status train_shortly(network_fixture *f) {
     static const network_plan plan = {
         .samples = 3, .inputs = 2, .depth = 2, .widths = {4, 1}, .hidden = PLS_TANH, .bias = true};
@@ -26,8 +26,12 @@ static pls_status train_shortly(network_fixture *f) {
     options.spectrum.full = true;
     options.optimizer = PLS_OPTIMIZER_SGD;
     options.batch = 2;
+    const pls_phase_time *times = NULL;
+    int count = 0;
     pls_status status = network_build(f, &plan);
+    status = status != PLS_OK ? status : pls_device_measure_phases(f->device, true);
     status = status != PLS_OK ? status : pls_train(f->system, &options, &result);
+    status = status != PLS_OK ? status : pls_device_phases(f->device, &times, &count);
     pls_train_result_destroy(f->context, &result);
     return status;
 }
