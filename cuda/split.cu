@@ -105,7 +105,7 @@ __device__ void sum_products(extent shape, int64_t products, const float *high, 
     }
 }
 
-__global__ void __launch_bounds__(block_threads, resident_blocks)
+__global__ void __launch_bounds__(block_threads, few_resident_blocks)
     split_accumulate_kernel(extent shape, bool lower, int64_t products,
                             const float *__restrict__ high, const float *__restrict__ cross,
                             const double *__restrict__ scale_a, const double *__restrict__ scale_b,

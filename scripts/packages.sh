@@ -105,6 +105,7 @@ install_packages() {
 CUDA_HEADER_PACKAGES=(
     nvidia-cuda-runtime==13.0.96
     nvidia-cuda-crt==13.0.88
+    nvidia-cuda-cccl==13.0.85
     nvidia-cublas==13.1.0.3
     nvidia-cusolver==12.0.4.66
     nvidia-nvtx==13.0.85
