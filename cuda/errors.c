@@ -20,8 +20,13 @@ static const char *describe(pls_cuda_call call, char *text, size_t size) {
     return text;
 }
 
-/* Whether the error is still there when the last one has been taken back. */
+/* Whether the error is still there when the last one has been taken back. While the device is being
+ * opened there is nothing to lose: a GPU that another process holds fails the same way each time.
+ */
 static bool is_sticky(pls_device *device) {
+    if (pls_cuda(device)->stream == NULL) {
+        return false;
+    }
     (void)cudaGetLastError();
     cudaError_t code = cudaStreamQuery(pls_cuda(device)->stream);
     (void)cudaGetLastError();
