@@ -116,6 +116,10 @@ static pls_status fail_library(pls_device *device, const char *reason, bool memo
 }
 
 pls_status pls_cuda_check_blas(pls_device *device, cublasStatus_t code, pls_cuda_call call) {
+    cudaError_t before;
+    if (was_not_current(device, &before)) {
+        return fail_current(device, before, call);
+    }
     return code == CUBLAS_STATUS_SUCCESS ? PLS_OK
                                          : fail_library(device, cublasGetStatusName(code),
                                                         code == CUBLAS_STATUS_ALLOC_FAILED, call);
