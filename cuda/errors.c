@@ -20,8 +20,13 @@ static const char *describe(pls_cuda_call call, char *text, size_t size) {
     return text;
 }
 
-/* Whether the error is still there when the last one has been taken back. */
+/* Whether the error is still there when the last one has been taken back. While the device is being
+ * opened there is nothing to lose: a GPU that another process holds fails the same way each time.
+ */
 static bool is_sticky(pls_device *device) {
+    if (pls_cuda(device)->stream == NULL) {
+        return false;
+    }
     (void)cudaGetLastError();
     cudaError_t code = cudaStreamQuery(pls_cuda(device)->stream);
     (void)cudaGetLastError();
@@ -111,6 +116,10 @@ static pls_status fail_library(pls_device *device, const char *reason, bool memo
 }
 
 pls_status pls_cuda_check_blas(pls_device *device, cublasStatus_t code, pls_cuda_call call) {
+    cudaError_t before;
+    if (was_not_current(device, &before)) {
+        return fail_current(device, before, call);
+    }
     return code == CUBLAS_STATUS_SUCCESS ? PLS_OK
                                          : fail_library(device, cublasGetStatusName(code),
                                                         code == CUBLAS_STATUS_ALLOC_FAILED, call);

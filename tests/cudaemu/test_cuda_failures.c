@@ -157,6 +157,13 @@ Test(start, says_what_is_missing) {
     set_knob("EMU_ARCHITECTURE", NULL);
 }
 
+/* A GPU that is held by another process, say: nothing was computed that could be lost. */
+Test(start, that_fails_for_good_is_no_lost_device) {
+    set_knob("EMU_FAIL", "cudaSetDevice:1");
+    set_knob("EMU_FAIL_STICKY", "1");
+    refuse_to_open("cuda", "opening the device (cudaSetDevice) failed");
+}
+
 Test(start, refuses_what_is_no_module) {
     cr_assert_eq(setenv("PLSTAR_CUDA_MODULE", "/nowhere/plstar-cuda.so", 1), 0);
     refuse_to_open("cuda", "/nowhere/plstar-cuda.so");

@@ -629,7 +629,8 @@ static void outer_reference(trial *t) {
     }
 }
 
-static const shape outer_shapes[] = {{1, 1, 1}, {2, 5, 3}, {7, 100, 101}};
+/* The third: aligned operands whose parts of a row are not. */
+static const shape outer_shapes[] = {{1, 1, 1}, {2, 5, 3}, {1, 7, 4}, {7, 100, 101}};
 static const shape outer_bench[] = {{16, 1024, 256}};
 
 /* unit_rows: (m n) x n */

@@ -499,6 +499,91 @@ Test(random, fills_may_be_split) {
     pls_context_destroy(context);
 }
 
+/* ---- transfers: more than a backend can stage at once ------------------------------------------
+ */
+
+/* There and back, between rows that lie apart in both places. */
+static void transfer(pls_device *d, int64_t rows, int64_t cols) {
+    int64_t ld = cols + 3;
+    size_t bytes = (size_t)(rows * ld) * sizeof(double);
+    double *sent = malloc(bytes), *back = malloc(bytes);
+    pls_view x = new_view(d, PLS_F64, rows, ld);
+    cr_assert(sent != NULL && back != NULL);
+    for (int64_t e = 0; e < rows * ld; e++) {
+        sent[e] = (double)e;
+        back[e] = -1.0;
+    }
+    x = pls_view_cols(x, 1, cols);
+    SUPPORT_EXPECT_OK(d->context, pls_upload(d, sent, ld, x));
+    SUPPORT_EXPECT_OK(d->context, pls_download(d, x, back, ld));
+    for (int64_t e = 0; e < rows * ld; e++) {
+        double expected = e % ld < cols ? (double)e : -1.0;
+        cr_assert_eq(back[e], expected, "%lld x %lld: element %lld came back as %g",
+                     (long long)rows, (long long)cols, (long long)e, back[e]);
+    }
+    free(sent);
+    free(back);
+    pls_buffer_release(d, x.buffer);
+}
+
+Test(transfers, of_any_size_arrive_whole) {
+    pls_context *context = support_context(NULL);
+    pls_device *d = open_device(context, 1);
+    transfer(d, 900, 4001);  /* several times some rows */
+    transfer(d, 1, 2500001); /* parts of one row */
+    transfer(d, 3, 1100003); /* parts of several rows */
+    pls_device_close(d);
+    pls_context_destroy(context);
+}
+
+/* Host memory may be changed as soon as an upload has returned, whatever is still queued. */
+Test(transfers, queue_up) {
+    enum { UPLOADS = 7, N = 1000 };
+    pls_context *context = support_context(NULL);
+    pls_device *d = open_device(context, 1);
+    pls_view x = new_view(d, PLS_F64, UPLOADS, N);
+    static double host[N], back[UPLOADS * N];
+    for (int i = 0; i < UPLOADS; i++) {
+        for (int j = 0; j < N; j++) {
+            host[j] = i * N + j;
+        }
+        SUPPORT_EXPECT_OK(context, pls_upload(d, host, N, pls_view_rows(x, i, 1)));
+    }
+    SUPPORT_EXPECT_OK(context, pls_download(d, x, back, N));
+    for (int e = 0; e < UPLOADS * N; e++) {
+        cr_assert_eq(back[e], e, "element %d came back as %g", e, back[e]);
+    }
+    pls_buffer_release(d, x.buffer);
+    pls_device_close(d);
+    pls_context_destroy(context);
+}
+
+/* More indices than a backend may take at a time, no two parts of them alike. */
+Test(transfers, of_many_indices_arrive_whole) {
+    enum { ROWS = 40000, FROM = 997 };
+    pls_context *context = support_context(NULL);
+    pls_device *d = open_device(context, 1);
+    pls_view src = new_view(d, PLS_F64, FROM, 1), dst = new_view(d, PLS_F64, ROWS, 1);
+    static double values[FROM], back[ROWS];
+    static int64_t rows[ROWS];
+    for (int i = 0; i < FROM; i++) {
+        values[i] = i;
+    }
+    for (int64_t i = 0; i < ROWS; i++) {
+        rows[i] = i * i % FROM;
+    }
+    SUPPORT_EXPECT_OK(context, pls_upload(d, values, 1, src));
+    SUPPORT_EXPECT_OK(context, pls_gather_rows(d, src, rows, dst));
+    SUPPORT_EXPECT_OK(context, pls_download(d, dst, back, 1));
+    for (int64_t i = 0; i < ROWS; i++) {
+        cr_assert_eq(back[i], (double)(i * i % FROM), "row %lld", (long long)i);
+    }
+    pls_buffer_release(d, src.buffer);
+    pls_buffer_release(d, dst.buffer);
+    pls_device_close(d);
+    pls_context_destroy(context);
+}
+
 /* ---- factorisations that fail -----------------------------------------------------------------
  */
 
