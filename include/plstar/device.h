@@ -5,6 +5,8 @@
 #include "plstar/context.h"
 #include "plstar/types.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,6 +42,26 @@ const char *pls_device_description(const pls_device *device);
 /* Bytes that may still be allocated on the device, and all it has. On a CPU the least of what
  * the system, the control group and the address-space limit leave. */
 pls_status pls_device_memory(pls_device *device, int64_t *available, int64_t *total);
+
+/* ---- where the time goes --------------------------------------------------------------------- */
+
+/* One phase of the work: forward, gradient, update, derivatives, gram, factor, extremes, ... */
+typedef struct pls_phase_time {
+    const char *name;
+    double seconds; /* on the device's own clock; what lies between phases is not in any of them */
+    int64_t count;  /* how often the phase was passed */
+} pls_phase_time;
+
+/* Switches the measuring of phases on, from zero, or off. On a GPU work is queued and clocks around
+ * calls say nothing; so time is taken by marks in the queue, for which nothing waits. No time is
+ * counted twice: a phase within a phase belongs to the outer one. Not to be called by a hook or
+ * an observer. Errors: PLS_ERROR_MEMORY, PLS_ERROR_DEVICE. */
+pls_status pls_device_measure_phases(pls_device *device, bool measure);
+
+/* *times: `count` phases in the order in which data flows, owned by the device and there until the
+ * next call for it; none where phases were never measured. Waits for the device.
+ * Errors: PLS_ERROR_DEVICE. */
+pls_status pls_device_phases(pls_device *device, const pls_phase_time **times, int *count);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

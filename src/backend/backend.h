@@ -215,8 +215,9 @@ enum { PLS_DEVICE_NAME_SIZE = 32, PLS_DEVICE_DESCRIPTION_SIZE = 256 };
 struct pls_device {
     pls_context *context;
     const pls_backend *backend;
-    void *state;  /* the backend's own */
-    void *module; /* what the backend was loaded from; NULL if it is built in */
+    void *state;               /* the backend's own */
+    void *module;              /* what the backend was loaded from; NULL if it is built in */
+    struct pls_phases *phases; /* of phase.c; NULL until phases are measured */
     char name[PLS_DEVICE_NAME_SIZE];
     char description[PLS_DEVICE_DESCRIPTION_SIZE];
 };

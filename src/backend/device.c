@@ -2,6 +2,7 @@
 #include "plstar/device.h"
 
 #include "backend/backend.h"
+#include "backend/phase.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -107,6 +108,7 @@ cleanup:
 
 void pls_device_close(pls_device *device) {
     if (device != NULL) {
+        pls_phases_destroy(device);
         device->backend->close(device);
         pls_release(device->context, device);
     }

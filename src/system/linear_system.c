@@ -4,6 +4,7 @@
  *
  * The one system whose constants are all exact, so that the theorems can be checked on it as they
  * stand. Equations are samples with one output. */
+#include "backend/phase.h"
 #include "base/memory.h"
 #include "system/system.h"
 
@@ -137,6 +138,19 @@ static bool all_finite(const double *values, int64_t count) {
     return true;
 }
 
+/* A and y to the device, and w = 0. */
+static pls_status set_up(linear_system *system) {
+    pls_device *device = system->base.device;
+    pls_context *context = device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_INITIALISATION));
+    PLS_TRY(context, pls_upload_f64(device, system->a_host, system->a));
+    PLS_TRY(context, pls_upload_f64(device, system->y_host, system->base.targets));
+    PLS_TRY(context, initialize(&system->base));
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 pls_status pls_linear_system_create(pls_device *device, pls_dtype precision, int64_t equations,
                                     int64_t parameters, const double *a, const double *y,
                                     pls_system **out) {
@@ -172,9 +186,7 @@ pls_status pls_linear_system_create(pls_device *device, pls_dtype precision, int
     PLS_TRY(context, pls_arena_reserve(&system->arena, "the linear system"));
     PLS_TRY(context, layout(system, &system->arena));
     pls_system_describe_targets(&system->base, y);
-    PLS_TRY(context, pls_upload_f64(device, a, system->a));
-    PLS_TRY(context, pls_upload_f64(device, y, system->base.targets));
-    PLS_TRY(context, initialize(&system->base));
+    PLS_TRY(context, set_up(system));
     *out = &system->base;
     return PLS_OK;
 cleanup:

@@ -12,11 +12,15 @@
 
 #include "system/system.h"
 
-/* residual = dL/df, *value = L; f, y, residual: count x k; losses: count x 1 f64 and total: 1 x 1
- * f64 are scratch. Waits for the device. Errors: PLS_ERROR_CONFIG for cross entropy with targets
- * that are not probabilities. */
-pls_status pls_loss_evaluate(pls_system *system, pls_loss loss, pls_view f, pls_view y,
-                             pls_view residual, pls_view losses, pls_view total, double *value);
+/* residual = dL/df, gradient (1 x P) = JT dL/df and *value = L for the samples last evaluated; f,
+ * y, residual: count x k; losses: count x 1 f64 and total: 1 x 1 f64 are scratch. Waits for the
+ * loss. Errors: PLS_ERROR_CONFIG for cross entropy with targets that are not probabilities. */
+pls_status pls_loss_gradient(pls_system *system, pls_loss loss, pls_view f, pls_view y,
+                             pls_view residual, pls_view losses, pls_view total, pls_view gradient,
+                             double *value);
+
+/* *norm = ||gradient||; total: 1 x 1 f64 scratch. Waits for the device. */
+pls_status pls_gradient_norm(pls_device *device, pls_view gradient, pls_view total, double *norm);
 
 /* The PL ratio, or NaN where it is not defined. */
 double pls_pl_ratio(const pls_system *system, pls_loss loss, double value, double gradient_norm);

@@ -8,6 +8,7 @@
  * are walked through, in the lower triangle only. */
 #include "system/network_system.h"
 
+#include "backend/phase.h"
 #include "base/memory.h"
 
 /* A run of consecutive samples whose derivatives lie side by side, one layer at a time. */
@@ -50,6 +51,22 @@ cleanup:
     return status;
 }
 
+/* The activations of the tile, where those of all samples are not kept. */
+static pls_status tile_forward(pls_network_system *system, const tile *t) {
+    pls_device *device = system->base.device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_FORWARD));
+    for (int64_t b = 0; b < pls_block_count(system, t->samples); b++) {
+        int64_t start = b * system->block;
+        pls_view x = pls_view_rows(system->inputs, t->first + start,
+                                   pls_smaller(system->block, t->samples - start));
+        PLS_TRY(device->context, pls_network_forward(device, &system->network, system->base.weights,
+                                                     x, t->activations, start));
+    }
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 /* Puts samples first .. first+count-1 into the tile and their unit cotangents on top. */
 static pls_status tile_load(pls_network_system *system, tile *t, int64_t first, int64_t count) {
     const pls_network *network = &system->network;
@@ -59,12 +76,8 @@ static pls_status tile_load(pls_network_system *system, tile *t, int64_t first, 
     t->samples = count;
     t->row = system->keeps_all ? first : 0;
     t->side = 0;
-    for (int64_t b = 0; !system->keeps_all && b < pls_block_count(system, count); b++) {
-        int64_t start = b * system->block;
-        pls_view x =
-            pls_view_rows(system->inputs, first + start, pls_smaller(system->block, count - start));
-        PLS_TRY(device->context, pls_network_forward(device, network, system->base.weights, x,
-                                                     t->activations, start));
+    if (!system->keeps_all) {
+        PLS_TRY(device->context, tile_forward(system, t));
     }
     PLS_TRY(device->context, pls_unit_rows(device, network->outputs,
                                            tile_derivatives(system, t, network->depth - 1)));
@@ -79,6 +92,7 @@ static pls_status tile_backward(pls_network_system *system, tile *t, int64_t l, 
     pls_device *device = system->base.device;
     int64_t k = network->outputs;
     pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_DERIVATIVES));
     *d = tile_derivatives(system, t, l);
     pls_view below = pls_no_view();
     if (l > 0) {
@@ -95,7 +109,7 @@ static pls_status tile_backward(pls_network_system *system, tile *t, int64_t l, 
     }
     t->side = 1 - t->side;
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 /* The explicit way: kernel += sum over chunks of parameters of J_u[:, chunk] J_v[:, chunk]T. The
@@ -171,6 +185,7 @@ static pls_status pair_gram(pls_network_system *system, const pls_kernel_options
     const tile *partner = v != NULL ? v : u;
     pls_view d_partner = v != NULL ? d_v : d_u;
     pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_GRAM));
     for (int64_t bu = 0; bu < pls_block_count(system, u->samples); bu++) {
         int64_t start_u = bu * system->block;
         int64_t count_u = pls_smaller(system->block, u->samples - start_u);
@@ -194,7 +209,7 @@ static pls_status pair_gram(pls_network_system *system, const pls_kernel_options
         }
     }
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 /* A view that only says its shape, for measuring. */

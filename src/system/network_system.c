@@ -6,6 +6,7 @@
  *                the gradient of layer l from (alpha^(l-1), D^l), summed over blocks in order */
 #include "system/network_system.h"
 
+#include "backend/phase.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -283,6 +284,17 @@ cleanup:
     return status;
 }
 
+static pls_status upload_data(pls_network_system *system) {
+    pls_device *device = system->base.device;
+    pls_context *context = device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_INITIALISATION));
+    PLS_TRY(context, pls_upload_f64(device, system->inputs_host, system->inputs));
+    PLS_TRY(context, pls_upload_f64(device, system->targets_host, system->base.targets));
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 pls_status pls_network_system_create(pls_device *device, const pls_model *model,
                                      const pls_dataset *data, const pls_network_options *options,
                                      pls_system **out) {
@@ -308,8 +320,7 @@ pls_status pls_network_system_create(pls_device *device, const pls_model *model,
     PLS_TRY(context, copy_host(system, model, data));
     PLS_TRY(context, reserve(system, resolved.memory));
     pls_system_describe_targets(&system->base, system->targets_host);
-    PLS_TRY(context, pls_upload_f64(device, system->inputs_host, system->inputs));
-    PLS_TRY(context, pls_upload_f64(device, system->targets_host, system->base.targets));
+    PLS_TRY(context, upload_data(system));
     *out = &system->base;
     return PLS_OK;
 cleanup:

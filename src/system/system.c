@@ -1,6 +1,7 @@
 /* What all systems share: sizes, host copies of weights, and the numbers of a point. */
 #include "system/system.h"
 
+#include "backend/phase.h"
 #include "base/memory.h"
 #include "system/loss.h"
 
@@ -52,10 +53,14 @@ void pls_system_describe_targets(pls_system *system, const double *targets) {
 
 pls_status pls_system_evaluate(pls_system *system, const int64_t *samples, int64_t count,
                                pls_view out) {
+    pls_device *device = system->device;
+    pls_status status = PLS_OK;
     system->stands = false;
-    pls_status status = system->kind->evaluate(system, samples, count, out);
-    system->stands = status == PLS_OK && samples == NULL;
-    return status;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_FORWARD));
+    PLS_TRY(device->context, system->kind->evaluate(system, samples, count, out));
+    system->stands = samples == NULL;
+cleanup:
+    return pls_phase_end(device, status);
 }
 
 void pls_system_moved(pls_system *system) {
@@ -82,8 +87,13 @@ cleanup:
 }
 
 pls_status pls_system_initialize(pls_system *system) {
+    pls_device *device = system->device;
+    pls_status status = PLS_OK;
     pls_system_moved(system);
-    return system->kind->initialize(system);
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_INITIALISATION));
+    PLS_TRY(device->context, system->kind->initialize(system));
+cleanup:
+    return pls_phase_end(device, status);
 }
 
 /* Elements that travel between host and device at a time. */
@@ -172,18 +182,14 @@ pls_status pls_system_measure(pls_system *system, pls_loss loss, pls_point *poin
     pls_context *context = device->context;
     pls_arena arena = pls_arena_measuring(device);
     point_views views;
-    double squared_norm = 0.0;
     pls_status status = PLS_OK;
     PLS_TRY(context, point_layout(system, &arena, &views));
     PLS_TRY(context, pls_arena_reserve(&arena, "outputs and gradient"));
     PLS_TRY(context, point_layout(system, &arena, &views));
     PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, views.f));
-    PLS_TRY(context, pls_loss_evaluate(system, loss, views.f, system->targets, views.residual,
-                                       views.losses, views.total, &point->loss));
-    PLS_TRY(context, system->kind->pullback(system, views.residual, views.g));
-    PLS_TRY(context, pls_dot(device, views.g, views.g, views.total));
-    PLS_TRY(context, pls_download(device, views.total, &squared_norm, 1));
-    point->gradient_norm = sqrt(squared_norm);
+    PLS_TRY(context, pls_loss_gradient(system, loss, views.f, system->targets, views.residual,
+                                       views.losses, views.total, views.g, &point->loss));
+    PLS_TRY(context, pls_gradient_norm(device, views.g, views.total, &point->gradient_norm));
     point->pl_ratio = pls_pl_ratio(system, loss, point->loss, point->gradient_norm);
     if (outputs != NULL) {
         PLS_TRY(context, pls_download_f64(device, views.f, outputs));

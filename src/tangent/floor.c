@@ -1,4 +1,5 @@
 /* The floor of a kernel's eigenvalues; see kernel.h for the formulas. */
+#include "backend/phase.h"
 #include "base/memory.h"
 #include "tangent/kernel.h"
 
@@ -105,6 +106,7 @@ static pls_status measure_rounding(pls_kernel *kernel, int64_t wanted, double *r
     pls_context *context = system->device->context;
     double error = 0.0, norm = 0.0;
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(system->device, PLS_PHASE_FLOOR));
     if (kernel->sample == NULL) {
         PLS_TRY(context, create_sample(kernel, wanted, &kernel->sample));
     }
@@ -122,7 +124,7 @@ static pls_status measure_rounding(pls_kernel *kernel, int64_t wanted, double *r
     PLS_TRY(context, symmetric_norm(context, sample->size, exact, sample->values, &norm));
     *rho = error / norm;
 cleanup:
-    return status;
+    return pls_phase_end(system->device, status);
 }
 
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,

@@ -3,6 +3,7 @@
  *     K[(i,a), (j,b)] = <dF_(i,a)/dw, dF_(j,b)/dw>,   trace kernel: sum over a of K[(i,a), (j,a)]
  *
  * From rows: blocks of equations J_u, J_v of all P columns, K[u, v] = J_u J_vT. */
+#include "backend/phase.h"
 #include "base/memory.h"
 #include "tangent/kernel.h"
 
@@ -23,6 +24,27 @@ static int64_t smaller(int64_t a, int64_t b) {
 /* Rows of J as the kernel sees them: summed over outputs, a sample is one long row. */
 static pls_view kernel_rows(pls_view rows, int64_t samples) {
     return pls_view_reshape(rows, samples, rows.rows / samples * rows.cols);
+}
+
+/* rows = the Jacobian rows of some samples. */
+static pls_status derive_rows(pls_system *system, int64_t first, int64_t count, pls_arena *arena,
+                              pls_view rows) {
+    pls_device *device = system->device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_DERIVATIVES));
+    PLS_TRY(device->context, system->kind->jacobian(system, first, count, arena, rows));
+cleanup:
+    return pls_phase_end(device, status);
+}
+
+/* part = u vT (v not given: u uT). */
+static pls_status multiply_rows(pls_device *device, pls_gram_arithmetic arithmetic, pls_view u,
+                                pls_view v, pls_view part, pls_view workspace) {
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_GRAM));
+    PLS_TRY(device->context, pls_gram(device, arithmetic, u, v, 0.0, part, workspace));
+cleanup:
+    return pls_phase_end(device, status);
 }
 
 static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_options *options,
@@ -50,7 +72,7 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
     for (int64_t u = 0; u < n; u += block) {
         int64_t count_u = smaller(block, n - u);
         pls_view rows_u = pls_view_rows(flat[0], 0, count_u * k);
-        PLS_TRY(context, system->kind->jacobian(system, u, count_u, arena, rows_u));
+        PLS_TRY(context, derive_rows(system, u, count_u, arena, rows_u));
         for (int64_t v = 0; v <= u; v += block) {
             int64_t count_v = smaller(block, n - v);
             pls_view rows_v = pls_view_rows(flat[1], 0, count_v * k);
@@ -59,12 +81,12 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
             pls_view right = pls_no_view();
             PLS_TRY(context, pls_check_cancelled(context));
             if (v < u) {
-                PLS_TRY(context, system->kind->jacobian(system, v, count_v, arena, rows_v));
+                PLS_TRY(context, derive_rows(system, v, count_v, arena, rows_v));
                 right = options->trace ? kernel_rows(rows_v, count_v) : rows_v;
             }
-            PLS_TRY(context, pls_gram(system->device, options->gram,
-                                      options->trace ? kernel_rows(rows_u, count_u) : rows_u, right,
-                                      0.0, part, workspace));
+            PLS_TRY(context, multiply_rows(system->device, options->gram,
+                                           options->trace ? kernel_rows(rows_u, count_u) : rows_u,
+                                           right, part, workspace));
         }
     }
 cleanup:
@@ -150,6 +172,16 @@ int64_t pls_kernel_size(const pls_kernel *kernel) {
     return kernel->size;
 }
 
+/* K is computed in its lower triangle and wanted in both. */
+static pls_status mirror(pls_kernel *kernel) {
+    pls_device *device = kernel->system->device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_GRAM));
+    PLS_TRY(device->context, pls_symmetrize(device, kernel->matrix));
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 pls_status pls_kernel_compute(pls_kernel *kernel) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
@@ -158,7 +190,7 @@ pls_status pls_kernel_compute(pls_kernel *kernel) {
         PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, kernel->outputs));
     }
     PLS_TRY(context, compute(kernel));
-    PLS_TRY(context, pls_symmetrize(system->device, kernel->matrix));
+    PLS_TRY(context, mirror(kernel));
 cleanup:
     return status;
 }

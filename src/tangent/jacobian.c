@@ -1,4 +1,5 @@
 /* Rows of the Jacobian J = DF(w), N x P, for export and for checks. */
+#include "backend/phase.h"
 #include "system/system.h"
 
 /* Scratch of one call: outputs when the system has yet to be evaluated, and the rows. */
@@ -21,6 +22,17 @@ cleanup:
     return status;
 }
 
+static pls_status download_rows(pls_system *system, int64_t first, int64_t count, pls_arena *arena,
+                                const row_views *views, double *host) {
+    pls_device *device = system->device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_JACOBIAN));
+    PLS_TRY(device->context, system->kind->jacobian(system, first, count, arena, views->rows));
+    PLS_TRY(device->context, pls_download_f64(device, views->rows, host));
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 pls_status pls_system_jacobian(pls_system *system, int64_t first, int64_t count, double *host) {
     pls_context *context = system->device->context;
     pls_arena arena = pls_arena_measuring(system->device);
@@ -38,8 +50,7 @@ pls_status pls_system_jacobian(pls_system *system, int64_t first, int64_t count,
     if (!system->stands) {
         PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, views.outputs));
     }
-    PLS_TRY(context, system->kind->jacobian(system, first, count, &arena, views.rows));
-    PLS_TRY(context, pls_download_f64(system->device, views.rows, host));
+    PLS_TRY(context, download_rows(system, first, count, &arena, &views, host));
 cleanup:
     pls_arena_destroy(&arena);
     return status;

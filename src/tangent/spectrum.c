@@ -11,6 +11,7 @@
  * What rounding of the data did to K itself is the floor (floor.c). lower and upper contain
  * lambda_min provided that the floor holds and the vector belongs to the smallest eigenvalue; the
  * proof by a completed Cholesky factorisation (S. M. Rump, BIT 46, 2006) has its place here. */
+#include "backend/phase.h"
 #include "base/memory.h"
 #include "tangent/kernel.h"
 
@@ -102,6 +103,7 @@ static pls_status factorize(pls_kernel *kernel, double lambda_max, double *shift
     int64_t failed_minor = 1;
     pls_status status = PLS_OK;
     *shift = 0.0;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_FACTOR));
     for (int i = 0; i < SHIFT_TRIALS && failed_minor != 0; i++) {
         *shift = i == 0 ? 0.0 : first * pow(10.0, i - 1);
         PLS_TRY(context, pls_check_cancelled(context));
@@ -116,11 +118,11 @@ static pls_status factorize(pls_kernel *kernel, double lambda_max, double *shift
                           *shift, (long long)failed_minor);
     }
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
-/* *blur: how far apart two of the smallest eigenvalues may lie and still be taken for one, since
- * Lanczos finds 1/(lambda + shift) to a relative accuracy only. */
+/* From the factor. *blur: how far apart two of the smallest eigenvalues may lie and still be taken
+ * for one, since Lanczos finds 1/(lambda + shift) to a relative accuracy only. */
 static pls_status smallest(pls_kernel *kernel, const pls_spectrum_options *options,
                            pls_spectrum *spectrum, double *blur) {
     pls_device *device = kernel->system->device;
@@ -128,7 +130,7 @@ static pls_status smallest(pls_kernel *kernel, const pls_spectrum_options *optio
     pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 1};
     double inverse = 0.0, accuracy = 0.0, norm = 0.0;
     pls_status status = PLS_OK;
-    PLS_TRY(context, factorize(kernel, spectrum->lambda_max, &spectrum->shift));
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_EXTREMES));
     PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_inverse, kernel, stream,
                                          LANCZOS_TOLERANCE, &inverse, kernel->vector, &accuracy));
     PLS_TRY(context, apply_inverse(kernel, column(kernel->vector), column(kernel->lanczos.work)));
@@ -137,33 +139,36 @@ static pls_status smallest(pls_kernel *kernel, const pls_spectrum_options *optio
     PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_min, &spectrum->lambda_min_residual));
     *blur = 2.0 * accuracy * fabs(spectrum->lambda_min + spectrum->shift);
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 static pls_status largest(pls_kernel *kernel, const pls_spectrum_options *options,
                           pls_spectrum *spectrum) {
     pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 0};
-    pls_context *context = kernel->system->device->context;
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
     double theta = 0.0, accuracy = 0.0;
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_EXTREMES));
     PLS_TRY(context, pls_lanczos_largest(&kernel->lanczos, apply_kernel, kernel, stream,
                                          LANCZOS_TOLERANCE, &theta, kernel->vector, &accuracy));
     PLS_TRY(context, rayleigh(kernel, &spectrum->lambda_max, &spectrum->lambda_max_residual));
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 static pls_status all_eigenvalues(pls_kernel *kernel, pls_spectrum *spectrum) {
     pls_device *device = kernel->system->device;
     pls_context *context = device->context;
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_SPECTRUM));
     PLS_TRY(context, pls_allocate(context, kernel->size, sizeof(double), "the eigenvalues",
                                   &spectrum->eigenvalues));
     PLS_TRY(context, pls_copy(device, kernel->matrix, kernel->factor));
     PLS_TRY(context, pls_syevd(device, false, kernel->factor, kernel->values));
     PLS_TRY(context, pls_download(device, kernel->values, spectrum->eigenvalues, kernel->size));
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 static void bracket(pls_spectrum *spectrum, double blur) {
@@ -178,11 +183,13 @@ static void bracket(pls_spectrum *spectrum, double blur) {
 /* The same measurement on a float64 copy of the system. */
 static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options,
                          pls_spectrum *spectrum) {
-    pls_context *context = kernel->system->device->context;
+    pls_device *device = kernel->system->device;
+    pls_context *context = device->context;
     pls_system *copy = NULL;
     pls_kernel *exact = NULL;
     pls_spectrum better = {0};
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_REFINEMENT));
     PLS_TRY(context,
             pls_system_duplicate(kernel->system, NULL, kernel->system->samples, PLS_F64, &copy));
     PLS_TRY(context, pls_kernel_create(copy, &kernel->options, &exact));
@@ -194,7 +201,7 @@ static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options
 cleanup:
     pls_kernel_destroy(exact);
     pls_system_destroy(copy);
-    return status;
+    return pls_phase_end(device, status);
 }
 
 pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *options,
@@ -209,6 +216,7 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
     PLS_TRY(context, trace_of(kernel, &spectrum->trace));
     if (spectrum->trace > 0.0) {
         PLS_TRY(context, largest(kernel, &resolved, spectrum));
+        PLS_TRY(context, factorize(kernel, spectrum->lambda_max, &spectrum->shift));
         PLS_TRY(context, smallest(kernel, &resolved, spectrum, &blur));
     } /* else K = 0, and so are its eigenvalues */
     if (resolved.full) {

@@ -14,6 +14,7 @@
  * the system itself is not moved. */
 #include "plstar/theory.h"
 
+#include "backend/phase.h"
 #include "system/system.h"
 
 #include <math.h>
@@ -211,6 +212,7 @@ pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *
     constants->mu = INFINITY;
     pls_kernel_options full = kernel != NULL ? *kernel : pls_kernel_options_defaults();
     full.trace = false;
+    PLS_TRY(context, pls_phase_begin(system->device, PLS_PHASE_CONSTANTS));
     PLS_TRY(context, pls_system_duplicate(system, NULL, system->samples, PLS_F64, &s.system));
     s.arena = pls_arena_measuring(system->device);
     PLS_TRY(context, layout(&s));
@@ -227,5 +229,5 @@ cleanup:
         pls_arena_destroy(&s.arena);
     }
     pls_system_destroy(s.system);
-    return status;
+    return pls_phase_end(system->device, status);
 }

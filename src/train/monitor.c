@@ -1,6 +1,7 @@
 /* The monitor; see monitor.h. */
 #include "train/monitor.h"
 
+#include "backend/phase.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -77,6 +78,7 @@ static pls_status kernel_change(pls_monitor *monitor, double *change) {
     double squared = 0.0;
     pls_status status = PLS_OK;
     *change = 0.0;
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_CHANGE));
     if (!monitor->has_first) {
         PLS_TRY(context, pls_copy(device, matrix, monitor->first));
         PLS_TRY(context, pls_dot(device, matrix, matrix, monitor->scalar));
@@ -89,7 +91,7 @@ static pls_status kernel_change(pls_monitor *monitor, double *change) {
     PLS_TRY(context, pls_download(device, monitor->scalar, &squared, 1));
     *change = sqrt(squared) / monitor->first_norm;
 cleanup:
-    return status;
+    return pls_phase_end(device, status);
 }
 
 /* lambda_min <= rho <= lambda_max, as far as rounding lets one say. rho is not defined where the

@@ -16,10 +16,9 @@ pls_status pls_sgd_step(pls_system *system, const pls_train_options *options,
     PLS_TRY(context, pls_system_evaluate(system, indices, batch, views->batch_f));
     PLS_TRY(context, pls_gather_rows(device, system->targets, indices, views->batch_y));
     PLS_TRY(context,
-            pls_loss_evaluate(system, options->loss, views->batch_f, views->batch_y,
+            pls_loss_gradient(system, options->loss, views->batch_f, views->batch_y,
                               views->batch_residual, pls_view_rows(views->losses, 0, batch),
-                              views->total, &loss));
-    PLS_TRY(context, system->kind->pullback(system, views->batch_residual, views->gradient));
+                              views->total, views->gradient, &loss));
     PLS_TRY(context, pls_gd_step(system, views, eta));
 cleanup:
     return status;

@@ -7,6 +7,7 @@
  *
  * Whatever a record holds is a function of w_t, w_0, K_0 and the options; so an interrupted run
  * that is resumed gives the same records and weights as one that was not. */
+#include "backend/phase.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "train/checkpoint.h"
@@ -139,17 +140,27 @@ cleanup:
     return status;
 }
 
-/* L and grad L at w_t, and how far it is from w_0. */
-static pls_status record_point(trainer *t, pls_record *record) {
-    pls_system *system = t->system;
-    pls_context *context = system->device->context;
+/* ||w_t - w_0|| */
+static pls_status measure_distance(const trainer *t, double *distance) {
+    pls_device *device = t->system->device;
+    pls_context *context = device->context;
     double squared = 0.0;
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_full_gradient(system, t->options->loss, &t->views, record));
+    PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_NORMS));
     PLS_TRY(context,
-            pls_squared_distance(system->device, system->weights, t->views.first, t->views.total));
-    PLS_TRY(context, pls_download(system->device, t->views.total, &squared, 1));
-    record->distance = sqrt(squared);
+            pls_squared_distance(device, t->system->weights, t->views.first, t->views.total));
+    PLS_TRY(context, pls_download(device, t->views.total, &squared, 1));
+    *distance = sqrt(squared);
+cleanup:
+    return pls_phase_end(device, status);
+}
+
+/* L and grad L at w_t, and how far it is from w_0. */
+static pls_status record_point(trainer *t, pls_record *record) {
+    pls_context *context = t->system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_full_gradient(t->system, t->options->loss, &t->views, record));
+    PLS_TRY(context, measure_distance(t, &record->distance));
     record->loss = isnan(record->loss) ? NAN : record->loss; /* without a sign */
 cleanup:
     return status;
