@@ -29,7 +29,8 @@ typedef struct pls_kernel_options {
     int64_t memory; /* bytes for tiles beside weights, activations and K itself; 0 = as needed */
     int64_t tile;   /* samples a tile; 0 = as many as the memory allows. Rounded up to whole
                        blocks; never changes a bit of the result */
-    pls_gram_arithmetic gram; /* of inner products of float32 data */
+    pls_gram_arithmetic gram; /* of inner products of float32 data; float64 data, and the copies
+                                 that floors and refinements are made of, have those of float64 */
 } pls_kernel_options;
 
 /* automatic, N x N, no limits, products in float64. */
@@ -42,6 +43,10 @@ typedef struct pls_kernel pls_kernel;
 pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *options,
                              pls_kernel **kernel);
 void pls_kernel_destroy(pls_kernel *kernel);
+
+/* What the inner products of such a kernel are computed in on the system's device, for people:
+ * "products and sums in f64". A static string. options may be NULL. */
+const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_options *options);
 
 /* Rows of the kernel: N, or n for a trace kernel. */
 int64_t pls_kernel_size(const pls_kernel *kernel);

@@ -414,6 +414,11 @@ pls_status pls_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view
     return device->backend->gram(device, arithmetic, a, b, beta, c, workspace);
 }
 
+const char *pls_gram_description(const pls_device *device, pls_gram_arithmetic arithmetic,
+                                 pls_dtype dtype) {
+    return device->backend->gram_description(arithmetic, dtype);
+}
+
 /* ---- elementwise ----------------------------------------------------------------------------- */
 
 pls_status pls_axpby(pls_device *device, double alpha, pls_view x, double beta, pls_view y) {

@@ -19,6 +19,7 @@ void pls_event_destroy(pls_device *device, pls_event *event);
 pls_status pls_event_record(pls_device *device, pls_event *event);
 pls_status pls_event_elapsed(pls_device *device, pls_event *first, pls_event *second,
                              double *seconds);
+/* For a profiler; nothing on a backend without ranges. */
 void pls_range_begin(pls_device *device, const char *name);
 void pls_range_end(pls_device *device);
 pls_status pls_gemm(pls_device *device, pls_transpose ta, pls_transpose tb, double alpha,
@@ -29,6 +30,9 @@ pls_status pls_gemm_batched(pls_device *device, pls_transpose ta, pls_transpose 
 pls_status pls_syrk(pls_device *device, double alpha, pls_view a, double beta, pls_view c);
 pls_status pls_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view a, pls_view b,
                     double beta, pls_view c, pls_view workspace);
+/* What a Gram product of such data is computed in, for people. */
+const char *pls_gram_description(const pls_device *device, pls_gram_arithmetic arithmetic,
+                                 pls_dtype dtype);
 pls_status pls_axpby(pls_device *device, double alpha, pls_view x, double beta, pls_view y);
 pls_status pls_bias_activation(pls_device *device, pls_activation phi, double t, pls_view bias,
                                pls_view z, pls_view a);

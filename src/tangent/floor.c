@@ -9,7 +9,11 @@
 /* Rows of the sub-sample at most: its norms come from a dense eigenvalue solver. */
 enum { SUBSAMPLE_ROWS = 256 };
 
-/* A few samples of the system in the other precision, kept from one measurement to the next. */
+/* What a split product may be wrong by, in units of the norms of its two rows (backend.h). */
+static const double SPLIT_ERROR = 0x1p-20;
+
+/* A few samples of the system in the other precision, kept from one measurement to the next. The
+ * products of their kernel are not split: what those of `own` lost is to show. */
 struct pls_floor_sample {
     int64_t count, size; /* samples, and rows of their kernel */
     int64_t samples[SUBSAMPLE_ROWS];
@@ -35,8 +39,10 @@ static pls_status create_sample(pls_kernel *kernel, int64_t wanted, struct pls_f
     int64_t k = kernel->options.trace ? 1 : system->outputs;
     int64_t most = k < SUBSAMPLE_ROWS ? SUBSAMPLE_ROWS / k : 1;
     pls_dtype other = system->precision == PLS_F32 ? PLS_F64 : PLS_F32;
+    pls_kernel_options unsplit = kernel->options;
     struct pls_floor_sample *sample = NULL;
     pls_status status = PLS_OK;
+    unsplit.gram = PLS_GRAM_F64;
     PLS_TRY(context, pls_allocate(context, 1, sizeof *sample, "a sub-sample", &sample));
     sample->count = wanted < system->samples ? wanted : system->samples;
     sample->count = sample->count < most ? sample->count : most;
@@ -52,7 +58,7 @@ static pls_status create_sample(pls_kernel *kernel, int64_t wanted, struct pls_f
             pls_allocate(context, sample->size, sizeof(double), "a sub-sample", &sample->values));
     PLS_TRY(context, system->kind->duplicate(system, sample->samples, sample->count, other,
                                              &sample->system));
-    PLS_TRY(context, pls_kernel_create(sample->system, &kernel->options, &sample->kernel));
+    PLS_TRY(context, pls_kernel_create(sample->system, &unsplit, &sample->kernel));
     *out = sample;
     sample = NULL;
 cleanup:
@@ -127,17 +133,26 @@ cleanup:
     return pls_phase_end(system->device, status);
 }
 
+/* ||error of K||: every layer's <A_i, A_j> <D_i, D_j> errs by (2 e + e^2) |A_i| |A_j| |D_i| |D_j|
+ * at most, all of K(i,j) so by (2 e + e^2) sqrt(K_ii K_jj), a matrix of rank one with norm tr K. */
+static double split_bound(const pls_kernel *kernel, double trace) {
+    bool split = kernel->options.gram == PLS_GRAM_SPLIT && kernel->system->precision == PLS_F32;
+    return split ? (2.0 + SPLIT_ERROR) * SPLIT_ERROR * trace : 0.0;
+}
+
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
-                            double lambda_max, double *floor, double *estimate) {
+                            pls_spectrum *spectrum) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
+    double lambda_max = spectrum->lambda_max;
     double u32 = pls_dtype_roundoff(PLS_F32), u64 = pls_dtype_roundoff(PLS_F64);
     double solver = (double)kernel->size * u64 * lambda_max;
     double growth = system->kind->rounding_growth(system);
     double rho = NAN;
     pls_status status = PLS_OK;
-    *estimate = growth * pls_dtype_roundoff(system->precision) * lambda_max + solver;
-    *floor = *estimate;
+    spectrum->floor_estimate = growth * pls_dtype_roundoff(system->precision) * lambda_max +
+                               split_bound(kernel, spectrum->trace) + solver;
+    spectrum->floor = spectrum->floor_estimate;
     if (options->floor_samples == 0) {
         return PLS_OK;
     }
@@ -153,9 +168,9 @@ pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *opti
         goto cleanup;
     }
     if (system->precision == PLS_F32) {
-        *floor = 2.0 * fmax(rho, u32) * lambda_max + solver;
+        spectrum->floor = 2.0 * fmax(rho, u32) * lambda_max + solver;
     } else {
-        *floor = fmax(*estimate, 2.0 * rho * (u64 / u32) * lambda_max);
+        spectrum->floor = fmax(spectrum->floor_estimate, 2.0 * rho * (u64 / u32) * lambda_max);
     }
 cleanup:
     return status;

@@ -135,6 +135,12 @@ pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *optio
                           "monitor.memory and monitor.tile must not be negative");
         goto cleanup;
     }
+    if (kernel->options.gram != PLS_GRAM_F64 && kernel->options.gram != PLS_GRAM_SPLIT) {
+        status = pls_fail(context, PLS_ERROR_ARGUMENT,
+                          "monitor.gram: %d is no arithmetic; f64 or split was expected",
+                          (int)kernel->options.gram);
+        goto cleanup;
+    }
     if (kernel->options.method == PLS_KERNEL_STRUCTURED && system->kind->gram == NULL) {
         status = pls_fail(context, PLS_ERROR_UNSUPPORTED,
                           "monitor.method: a %s system has no structured kernel; choose explicit "
@@ -166,6 +172,11 @@ void pls_kernel_destroy(pls_kernel *kernel) {
         pls_arena_destroy(&kernel->arena);
         pls_release(context, kernel);
     }
+}
+
+const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_options *options) {
+    pls_gram_arithmetic gram = options != NULL ? options->gram : PLS_GRAM_F64;
+    return pls_gram_description(system->device, gram, system->precision);
 }
 
 int64_t pls_kernel_size(const pls_kernel *kernel) {

@@ -19,15 +19,17 @@ struct pls_kernel {
     struct pls_floor_sample *sample; /* of floor.c; NULL until the first measurement */
 };
 
-/* The floor: by how much rounding may have moved the eigenvalues of the kernel.
- *     estimate  (c u + N u64) lambda_max, u that of the data, c from the system's rounding_growth
+/* Sets the floor and its estimate, once lambda_max and trace are known: by how much rounding may
+ * have moved the eigenvalues of the kernel.
+ *     estimate  (c u + N u64) lambda_max, u that of the data, c from the system's rounding_growth;
+ *               and (2 e + e^2) tr K, e = 2^-20, where products of float32 data are split
  *     measured  rho = ||K32 - K64|| / ||K64|| on a sub-sample that is computed in both precisions,
  *               in float32: (2 max(rho, u) + N u64) lambda_max; 2 is a margin for the sub-sample
  *               in float64: the estimate, or 2 rho u64/u32 lambda_max if that is more
  * N u64 is the backward error of the eigenvalue solver. Measured anew for every kernel, since
  * weights that have been trained may magnify rounding more than those they came from. */
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
-                            double lambda_max, double *floor, double *estimate);
+                            pls_spectrum *spectrum);
 
 /* Frees the sub-sample; NULL is allowed. */
 void pls_floor_sample_destroy(pls_context *context, struct pls_floor_sample *sample);

@@ -185,14 +185,16 @@ static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options
                          pls_spectrum *spectrum) {
     pls_device *device = kernel->system->device;
     pls_context *context = device->context;
+    pls_kernel_options exactly = kernel->options;
     pls_system *copy = NULL;
     pls_kernel *exact = NULL;
     pls_spectrum better = {0};
     pls_status status = PLS_OK;
+    exactly.gram = PLS_GRAM_F64;
     PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_REFINEMENT));
     PLS_TRY(context,
             pls_system_duplicate(kernel->system, NULL, kernel->system->samples, PLS_F64, &copy));
-    PLS_TRY(context, pls_kernel_create(copy, &kernel->options, &exact));
+    PLS_TRY(context, pls_kernel_create(copy, &exactly, &exact));
     PLS_TRY(context, pls_kernel_compute(exact));
     PLS_TRY(context, pls_kernel_spectrum(exact, options, &better));
     pls_spectrum_destroy(context, spectrum);
@@ -222,8 +224,7 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
     if (resolved.full) {
         PLS_TRY(context, all_eigenvalues(kernel, spectrum));
     }
-    PLS_TRY(context, pls_kernel_floor(kernel, &resolved, spectrum->lambda_max, &spectrum->floor,
-                                      &spectrum->floor_estimate));
+    PLS_TRY(context, pls_kernel_floor(kernel, &resolved, spectrum));
     bracket(spectrum, blur);
     bool wanted = resolved.refine == PLS_REFINE_ALWAYS ||
                   (resolved.refine == PLS_REFINE_BELOW_FLOOR && spectrum->below_floor);
