@@ -112,6 +112,7 @@ pls_status experiment_create(cli *program, settings *all, experiment *built) {
     double start = cli_seconds();
     *built = (experiment){0};
     CLI_TRY(pls_device_open(program->context, &device, &built->device));
+    CLI_TRY(pls_device_measure_phases(built->device, true));
     CLI_TRY(load_data(program, all, &built->data));
     built->seconds_data = cli_seconds() - start;
     start = cli_seconds();
@@ -135,6 +136,7 @@ pls_kernel_options experiment_kernel_options(const settings *all) {
     options.trace = all->monitor.trace;
     options.memory = all->monitor.memory;
     options.tile = all->monitor.tile;
+    options.gram = (pls_gram_arithmetic)all->monitor.gram;
     return options;
 }
 

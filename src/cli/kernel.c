@@ -190,6 +190,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
         CLI_TRY(write_jacobian(&run));
     }
     summarize(&run);
+    CLI_TRY(summary_device_seconds(&run.summary, run.experiment.device));
     CLI_TRY(summary_write(&run.summary, run.folder));
     run_report(program, &run.settings, run.folder, &report);
     if (!program->quiet && !program->json) {

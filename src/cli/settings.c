@@ -616,6 +616,16 @@ static pls_status settle_monitor(cli *program, settings *all) {
     return PLS_OK;
 }
 
+/* Split products are what matrix units make of float32 numbers. */
+static pls_status settle_gram(cli *program, const settings *all) {
+    if (all->monitor.gram == PLS_GRAM_SPLIT && all->precision == PLS_F64) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "monitor.gram: split computes products of f32 data, but precision is f64; "
+                        "choose precision: f32, or monitor.gram: f64");
+    }
+    return PLS_OK;
+}
+
 static void settle_widths(settings *all) {
     bool wanted = settings_origin(all, "model.width") >= settings_origin(all, "model.layers");
     for (int64_t i = 0; wanted && all->model.width > 0 && i + 1 < all->model.layers.count; i++) {
@@ -647,6 +657,7 @@ cleanup:
 pls_status settings_settle(cli *program, settings *all) {
     pls_status status = PLS_OK;
     CLI_TRY(settle_monitor(program, all));
+    CLI_TRY(settle_gram(program, all));
     settle_widths(all);
     if (settings_origin(all, "data.seed") == ORIGIN_DEFAULT) {
         all->data.seed = all->seed;

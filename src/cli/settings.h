@@ -75,6 +75,7 @@ typedef struct settings {
         int64_t every;
         double budget;
         int method; /* pls_kernel_method */
+        int gram;   /* pls_gram_arithmetic */
         bool trace;
         int64_t memory, tile;
         int full;   /* spectrum: extremes, full */

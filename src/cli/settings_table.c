@@ -26,6 +26,7 @@ static const char *const methods[] = {[PLS_KERNEL_AUTOMATIC] = "automatic",
                                       [PLS_KERNEL_STRUCTURED] = "structured",
                                       [PLS_KERNEL_EXPLICIT] = "explicit",
                                       NULL};
+static const char *const arithmetics[] = {[PLS_GRAM_F64] = "f64", [PLS_GRAM_SPLIT] = "split", NULL};
 static const char *const spectra[] = {"extremes", "full", NULL};
 static const char *const refinements[] = {[PLS_REFINE_NEVER] = "never",
                                           [PLS_REFINE_BELOW_FLOOR] = "below_floor",
@@ -136,6 +137,10 @@ static const setting table[] = {
     {.key = "monitor.method", .type = SETTING_CHOICE, .offset = FIELD(monitor.method),
      .text = "automatic", .names = methods,
      .help = "structured: layer by layer; explicit: from Jacobian rows, the check of the former"},
+    {.key = "monitor.gram", .type = SETTING_CHOICE, .offset = FIELD(monitor.gram), .text = "f64",
+     .names = arithmetics,
+     .help = "products of f32 data in the kernel; split: on matrix units where the device has "
+             "them, faster and less exact"},
     {.key = "monitor.trace", .type = SETTING_BOOLEAN, .offset = FIELD(monitor.trace),
      .text = "false", .help = "the n x n kernel summed over outputs instead of the N x N one"},
     {.key = "monitor.memory", .type = SETTING_BYTES, .flags = SETTING_RESUMABLE,

@@ -84,6 +84,25 @@ void summary_seconds(summary *made, const char *phase, double seconds) {
     }
 }
 
+pls_status summary_device_seconds(summary *made, pls_device *device) {
+    const pls_phase_time *times = NULL;
+    int count = 0;
+    json_t *seconds = NULL;
+    pls_status status = pls_device_phases(device, &times, &count);
+    if (status != PLS_OK) {
+        return status;
+    }
+    seconds = json_object();
+    for (int i = 0; i < count; i++) {
+        if (times[i].count > 0 &&
+            json_object_set_new(seconds, times[i].name, json_real(times[i].seconds)) != 0) {
+            made->incomplete = true;
+        }
+    }
+    set(made, "device_seconds", seconds);
+    return PLS_OK;
+}
+
 json_t *summary_versions(void) {
     return json_pack("{s:s, s:s, s:s, s:s}", "plstar", pls_version(), "libyaml",
                      yaml_get_version_string(), "jansson", JANSSON_VERSION, "compiler",
@@ -114,6 +133,8 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     summary_text(made, "device", pls_device_name(built->device));
     summary_text(made, "device_description", pls_device_description(built->device));
     summary_text(made, "precision", pls_dtype_name(pls_system_precision(system)));
+    pls_kernel_options kernel = experiment_kernel_options(all);
+    summary_text(made, "gram", pls_kernel_arithmetic(system, &kernel));
     summary_text(made, "kernel", all->monitor.trace ? "trace, n x n" : "N x N");
     set(made, "versions", summary_versions());
     summary_seconds(made, "data", built->seconds_data);

@@ -24,6 +24,9 @@ void summary_number(summary *made, const char *key, double number, const char *w
 void summary_seconds(summary *made, const char *phase, double seconds);
 void summary_note(summary *made, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* device_seconds: what the device spent on each phase that it passed through. */
+pls_status summary_device_seconds(summary *made, pls_device *device);
+
 /* Command, model, data, device, precision, versions; notes on equal inputs. */
 void summary_describe(summary *made, const settings *all, const experiment *built);
 

@@ -97,7 +97,7 @@ static pls_status open_metrics(train_run *run, bool resume) {
     }
     CLI_TRY(metrics_resume(run->program, run->folder, step, &run->metrics));
     summary_note(&run->summary,
-                 "seconds and monitor_share are those since the run was resumed at "
+                 "seconds, device_seconds and monitor_share are those since the run was resumed at "
                  "step %lld",
                  (long long)step);
     cli_say(run->program, "%s goes on at step %lld", run->folder, (long long)step);
@@ -253,6 +253,7 @@ static pls_status finish(train_run *run, pls_status trained, double start) {
     }
     CLI_TRY(write_spectra(run));
     summarize(run, stopped);
+    CLI_TRY(summary_device_seconds(&run->summary, run->experiment.device));
     CLI_TRY(summary_write(&run->summary, run->folder));
     if (run->metrics.rows > 0) {
         run_report(program, &run->settings, run->folder, &report);

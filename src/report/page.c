@@ -25,8 +25,10 @@ static const char *const placed_keys[] = {"command",
                                           "kernel_floor",
                                           "device",
                                           "precision",
+                                          "gram",
                                           "version",
                                           "seconds",
+                                          "device_seconds",
                                           "notes",
                                           "steps",
                                           "step_size",
@@ -401,7 +403,7 @@ static void machine(pls_text *page, const pls_report_run *run) {
     static const char *const rows[][2] = {{"model", "Model"},         {"data", "Data"},
                                           {"optimizer", "Optimizer"}, {"stopped", "Ended"},
                                           {"device", "Device"},       {"precision", "Precision"},
-                                          {"version", "plstar"}};
+                                          {"gram", "Gram products"},  {"version", "plstar"}};
     bool any = false;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         any = any || is_shown(json_object_get(run->summary, rows[i][0]));
@@ -416,8 +418,9 @@ static void machine(pls_text *page, const pls_report_run *run) {
     }
 }
 
-static void times(pls_text *page, const pls_report_run *run) {
-    json_t *seconds = json_object_get(run->summary, "seconds");
+/* An object of seconds as bars, relative to the longest. */
+static void times(pls_text *page, const pls_report_run *run, const char *key, const char *heading) {
+    json_t *seconds = json_object_get(run->summary, key);
     const char *phase;
     json_t *value;
     double longest = 0.0;
@@ -430,8 +433,10 @@ static void times(pls_text *page, const pls_report_run *run) {
     if (json_object_size(seconds) == 0) {
         return;
     }
-    pls_text_append(page, "<section><h2>Time by phase</h2>\n"
-                          "<table class=\"values times\"><tbody>\n");
+    pls_text_format(page,
+                    "<section><h2>%s</h2>\n"
+                    "<table class=\"values times\"><tbody>\n",
+                    heading);
     json_object_foreach(seconds, phase, value) {
         char number[PLS_NUMBER_SIZE];
         pls_text_append(page, "<tr><td>");
@@ -459,14 +464,16 @@ static bool is_placed(const char *key, const json_t *value) {
     if (!known) {
         return false;
     }
-    static const char *const texts[] = {"command", "title",     "device",  "precision", "version",
-                                        "notes",   "optimizer", "stopped", "model",     "data"};
+    static const char *const texts[] = {"command", "title",   "device", "precision",
+                                        "gram",    "version", "notes",  "optimizer",
+                                        "stopped", "model",   "data"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i]) == 0) {
             return true;
         }
     }
-    return strcmp(key, "seconds") == 0 ? json_is_object(value) : json_is_number(value);
+    bool is_times = strcmp(key, "seconds") == 0 || strcmp(key, "device_seconds") == 0;
+    return is_times ? json_is_object(value) : json_is_number(value);
 }
 
 static void further_values(pls_text *page, const pls_report_run *run) {
@@ -525,7 +532,8 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
     notes(page, run);
     configuration(page, run);
     machine(page, run);
-    times(page, run);
+    times(page, run, "seconds", "Time by phase");
+    times(page, run, "device_seconds", "Device time by phase");
     further_values(page, run);
     pls_text_format(page,
                     "<section><h2>How to repeat it</h2>\n<pre>plstar %s config.yaml --out "
