@@ -53,6 +53,15 @@ class Configuration(Case):
         self.fault("model: &a\n  layers: [*a]\n", "bad.yaml:")
         self.fault("\x00", "bad.yaml")
         self.fault("monitor: {every: 2, budget: 5%}\n", "both")
+        self.fault("monitor:\n  gram: half\n", "bad.yaml:2:9:", "f64", "split")
+
+    def test_split_products_are_for_float32(self):
+        self.fault("precision: f64\nmonitor: {gram: split}\n", "monitor.gram", "f32 data",
+                   "choose precision: f32, or monitor.gram: f64")
+        self.refused(2, "kernel", "--precision", "f64", "--set", "monitor.gram=split",
+                     words=["monitor.gram"])
+        self.good("kernel", *SMALL, "--precision", "f64", "--set", "monitor.gram=f64",
+                  "--out", "k")
 
     def test_missing_files(self):
         self.refused(3, "train", "none.yaml", words=["none.yaml"])
@@ -70,6 +79,17 @@ class Configuration(Case):
         for name in ("metrics.csv", "weights.safetensors", "config.yaml"):
             self.assertEqual(self.read("a", name), self.read("b", name), name)
         self.good("kernel", "a/config.yaml", "--out", "k")
+
+    def test_config_yaml_keeps_the_arithmetic(self):
+        self.write("run.yaml", CONFIG)
+        for name, gram in (("d", "f64"), ("s", "split")):
+            self.good("train", "run.yaml", "--set", f"monitor.gram={gram}", "--out", name)
+            self.assertIn(f"  gram: {gram}\n", self.read(name, "config.yaml").decode())
+        self.good("train", "s/config.yaml", "--out", "again")
+        for name in ("metrics.csv", "config.yaml"):
+            self.assertEqual(self.read("s", name), self.read("again", name), name)
+        self.good("train", "run.yaml", "--out", "default")
+        self.assertEqual(self.read("d", "config.yaml"), self.read("default", "config.yaml"))
 
     def test_json_is_yaml(self):
         self.write("run.yaml", CONFIG)

@@ -92,6 +92,8 @@ class Resume(Case):
     def test_what_cannot_be_resumed(self):
         self.good(*RUN, "--steps", "3", "--out", "a")
         self.refused(2, "train", "--resume", "a", "--seed", "3", words=["seed", "cannot change"])
+        self.refused(2, "train", "--resume", "a", "--set", "monitor.gram=split",
+                     words=["monitor.gram", "cannot change"])
         self.refused(2, "train", "--resume", "a", "--out", "b", words=["--out"])
         self.refused(2, "train", "run.yaml", "--resume", "a", words=["CONFIG"])
         self.refused(3, "train", "--resume", "none", words=["none/config.yaml"])

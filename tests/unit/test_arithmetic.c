@@ -111,10 +111,13 @@ Test(arithmetic, split_products_are_for_float32_alone) {
         measure(&f, &options, &how, NULL);
         cr_expect_gt(seen.split[PLS_F32], 0);
         cr_expect_eq(seen.exact[PLS_F32], 0, "float32 data of the kernel were not split");
-        cr_expect_gt(seen.exact[PLS_F64], 0, "no sub-sample");
+        cr_expect_eq(seen.split[PLS_F64], 0, "the sub-sample is to show what splitting lost");
+        int sub_sample = seen.exact[PLS_F64];
+        cr_expect_gt(sub_sample, 0);
         how.refine = PLS_REFINE_ALWAYS;
         measure(&f, &options, &how, NULL);
-        cr_expect_eq(seen.split[PLS_F64], 0, "split: sub-sample or refinement");
+        cr_expect_gt(seen.exact[PLS_F64], 2 * sub_sample);
+        cr_expect_eq(seen.split[PLS_F64], 0, "a refinement is float64 throughout");
     }
     memset(&seen, 0, sizeof seen);
     options.gram = PLS_GRAM_F64;
@@ -130,6 +133,7 @@ Test(arithmetic, the_floor_of_float64_is_not_split) {
     network_fixture f = splitting_network(&plan, ERRORS_MIXED);
     pls_kernel_options split = options_of(PLS_GRAM_SPLIT), exact = options_of(PLS_GRAM_F64);
     pls_spectrum one = measure(&f, &split, NULL, NULL), other = measure(&f, &exact, NULL, NULL);
+    cr_expect_eq(seen.split[PLS_F32], 0);
     cr_expect_eq(one.floor, other.floor);
     cr_expect_eq(one.floor_estimate, other.floor_estimate);
     network_tear_down(&f);
@@ -168,7 +172,7 @@ Test(arithmetic, the_estimate_bounds_what_split_products_lose) {
 
 /* What the sub-sample lost by splitting is seen, because the kernel's own entries are looked at. */
 Test(arithmetic, the_measured_floor_sees_split_products) {
-    network_fixture f = splitting_network(&wide, ERRORS_MIXED);
+    network_fixture f = splitting_network(&wide, ERRORS_UPWARDS);
     network_plan plan = wide;
     plan.precision = PLS_F64;
     network_fixture exactly = network_set_up(&plan);
@@ -183,7 +187,8 @@ Test(arithmetic, the_measured_floor_sees_split_products) {
     pls_spectrum coarse = measure(&f, &split, &how, NULL);
     cr_expect_gt(coarse.floor, 2.0 * fine.floor);
     cr_expect_leq(fabs(coarse.lambda_min - truth.lambda_min), coarse.floor);
-    cr_expect_gt(fabs(coarse.lambda_min - truth.lambda_min), fine.floor, "the errors are felt");
+    cr_expect_leq(fabs(coarse.lambda_max - truth.lambda_max), coarse.floor);
+    cr_expect_gt(fabs(coarse.lambda_max - truth.lambda_max), fine.floor, "the errors are felt");
     cr_expect(coarse.lambda_min_lower <= truth.lambda_min &&
               truth.lambda_min <= coarse.lambda_min_upper);
     how.refine = PLS_REFINE_ALWAYS;

@@ -244,6 +244,8 @@ static void refuse_bad_products(pls_device *d, pls_view a, pls_view b, pls_view 
     REFUSED("overlaps a", pls_gemm_batched(d, 0, 0, 1, a, 0, b, 0, 0, a, 16, 2));
     REFUSED("syrk: c", pls_syrk(d, 1, a, 0, rows));
     REFUSED("syrk: c: it overlaps a", pls_syrk(d, 1, a, 0, a));
+    REFUSED("gram: arithmetic: it is 2",
+            pls_gram(d, (pls_gram_arithmetic)2, a, pls_no_view(), 0, c, pls_no_view()));
     REFUSED("gram: beta", pls_gram(d, PLS_GRAM_F64, a, pls_no_view(), 0.5, c, pls_no_view()));
     REFUSED("gram: c", pls_gram(d, PLS_GRAM_F64, a, pls_view_rows(b, 0, 2), 0, c, pls_no_view()));
     REFUSED("gram: c: it is f32", pls_gram(d, PLS_GRAM_F64, a, b, 0, single, pls_no_view()));
