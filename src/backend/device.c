@@ -106,8 +106,8 @@ static pls_status open_cuda_if_there(pls_context *context, const request *asked,
         return PLS_OK;
     }
     pls_status status = open_cuda(context, asked, device);
-    if (status == PLS_ERROR_DEVICE) {
-        pls_log(context, PLS_LOG_INFO, "%s; the CPU is used", pls_error_text(context));
+    if (status == PLS_ERROR_DEVICE || status == PLS_ERROR_MEMORY) {
+        pls_log(context, PLS_LOG_WARNING, "%s; the CPU is used", pls_error_text(context));
         pls_error_clear(context);
         status = PLS_OK;
     }
