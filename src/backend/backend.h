@@ -13,7 +13,8 @@
  *     "=", and accumulated into where it says "+=" or has a beta != 0. beta = 0 never reads.
  *   - Elements between cols and ld are never touched.
  *   - The same inputs give the same bits whatever the number of threads, and whatever lies
- *     around the view. Reductions have one fixed order, in float64.
+ *     around the view. Reductions have one fixed order, in float64. (Products of a library that
+ *     chooses among kernels by ld and alignment, as cuBLAS may: for the same ld and alignment.)
  *   - Scalars are float64; they are rounded to the dtype of the data.
  *   - No allocation but in `open`, `allocate`, `event_create`, `potrf` and `syevd`.
  *   - dtype: all views of a call have the same dtype unless a slot says otherwise. "f64" means
@@ -38,8 +39,9 @@ enum { PLS_GRAM_CHUNK = 4096 };
 enum { PLS_SPLIT_CHUNK = 1024, PLS_SPLIT_TILE = 2048 };
 
 /* What a split product may be wrong by, in units of the Euclidean norms of its two rows: 3 2^-22
- * for the splitting, the rest for sums of 1,024 products in float32 that matrix units add 16 at a
- * time and truncate. For float32 arithmetic in any order the bound is 2^-14. */
+ * for the splitting, the rest for sums of 1,024 products in float32, which matrix units add 8 or 16
+ * at a time and truncate towards zero. Not proved, since nobody documents these units: in a model
+ * of them the worst of many trials stays below it, while the worst conceivable sum does not. */
 #define PLS_SPLIT_ERROR 0x1p-16
 
 typedef enum pls_transpose { PLS_PLAIN, PLS_TRANSPOSED } pls_transpose;
