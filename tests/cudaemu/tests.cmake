@@ -36,19 +36,18 @@ test_on_device(emulation.test_cudaemu 1 test_cudaemu -j1)
 test_on_device(cuda.test_device_functions 1 test_device_functions -j1)
 test_on_device(cuda.test_cuda_failures 1 test_cuda_failures -j1)
 
-# The order of threads matters to kernels, so those run in three; one is enough above them. What
-# compares devices with each other has no more to say here than on the CPU.
+# The order of threads matters to kernels, so what computes runs in three. What compares devices with
+# each other has no more to say here than on the CPU.
 foreach(seed 1 2 3)
   test_on_device(cuda.seed${seed}.test_operations ${seed} test_operations -j1
     --filter "operations/!(give_the_same*)")
-  test_on_device(cuda.seed${seed}.test_reference ${seed} test_reference -j1)
+  foreach(test test_reference test_kernel test_train)
+    test_on_device(cuda.seed${seed}.${test} ${seed} ${test} -j1)
+  endforeach()
   test_on_device(cuda.seed${seed}.test_reference_cli ${seed}
     Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_reference.py $<TARGET_FILE:plstar>)
 endforeach()
 test_on_device(cuda.test_factor 1 test_operations -j1 --filter "!(operations)/*")
-foreach(test test_kernel test_train)
-  test_on_device(cuda.${test} 1 ${test} -j1)
-endforeach()
 foreach(test test_results test_resume)
   test_on_device(cuda.cli.${test} 1
     Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/cli/${test}.py $<TARGET_FILE:plstar>)
