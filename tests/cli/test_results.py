@@ -120,7 +120,8 @@ class Results(Case):
             self.good(*base, "--set", f"monitor.gram={gram}", "--out", gram)
         exact, split = self.summary("f64"), self.summary("split")
         bound = (2 + 2 ** -16) * 2 ** -16 * exact["kernel_trace"]
-        self.assertAlmostEqual((split["kernel_floor"] - exact["kernel_floor"]) / bound, 1, places=9)
+        # The rest of the estimate is proportional to lambda_max, which splitting may move.
+        self.assertAlmostEqual((split["kernel_floor"] - exact["kernel_floor"]) / bound, 1, places=5)
 
     def test_weights_come_back(self):
         self.good("train", *SMALL, "--steps", "4", "--set", "monitor.every=never", "--step-size",
