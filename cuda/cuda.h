@@ -49,6 +49,10 @@ static inline pls_cuda_state *pls_cuda(const pls_device *device) {
     return device->state;
 }
 
+static inline int64_t pls_smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 /* Address of element (0, 0). */
 static inline void *pls_cuda_address(pls_view view) {
     return (char *)view.buffer->memory + view.offset * (view.dtype == PLS_F32 ? 4 : 8);

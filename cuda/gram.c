@@ -12,10 +12,6 @@
  * stay small beside it; below the diagonal only. */
 #include "cuda.h"
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 static bool is_split(pls_gram_arithmetic arithmetic, pls_dtype dtype) {
     return arithmetic == PLS_GRAM_SPLIT && dtype == PLS_F32;
 }
@@ -47,7 +43,7 @@ static pls_status gram_f64(pls_device *device, pls_view a, pls_view b, double be
     pls_context *context = device->context;
     pls_status status = PLS_OK;
     for (int64_t first = 0; first < a.cols; first += PLS_GRAM_CHUNK) {
-        int64_t count = smaller(PLS_GRAM_CHUNK, a.cols - first), place = 0;
+        int64_t count = pls_smaller(PLS_GRAM_CHUNK, a.cols - first), place = 0;
         double chunk_beta = first > 0 ? 1.0 : beta;
         pls_view a_chunk, b_chunk;
         PLS_TRY(context, chunk_in_f64(device, a, first, count, workspace, &place, &a_chunk));
@@ -140,7 +136,7 @@ static pls_status multiply_tile(pls_device *device, const tile_products *t, cons
     int64_t strip = t->lower ? SPLIT_STRIP : t->rows;
     pls_status status = PLS_OK;
     for (int64_t first = 0; first < t->rows; first += strip) {
-        int64_t rows = smaller(strip, t->rows - first);
+        int64_t rows = pls_smaller(strip, t->rows - first);
         int64_t cols = t->lower ? first + rows : t->cols;
         if (full > 0) {
             PLS_TRY(device->context, multiply(device, t, x, y, ld, first, rows, cols,
@@ -186,16 +182,16 @@ static pls_status gram_split(pls_device *device, pls_view a, pls_view b, double 
     split_workspace w = place_workspace(a, b, c, workspace);
     pls_status status = PLS_OK;
     for (int64_t first = 0; first < a.cols; first += PLS_GRAM_CHUNK) {
-        int64_t count = smaller(PLS_GRAM_CHUNK, a.cols - first);
+        int64_t count = pls_smaller(PLS_GRAM_CHUNK, a.cols - first);
         double chunk_beta = first > 0 ? 1.0 : beta;
         PLS_TRY(context, split_chunk(device, pls_view_cols(a, first, count), w.a));
         if (!lower) {
             PLS_TRY(context, split_chunk(device, pls_view_cols(b, first, count), w.b));
         }
         for (int64_t i = 0; i < c.rows; i += PLS_SPLIT_TILE) {
-            int64_t rows = smaller(PLS_SPLIT_TILE, c.rows - i);
+            int64_t rows = pls_smaller(PLS_SPLIT_TILE, c.rows - i);
             for (int64_t j = 0; j < (lower ? i + rows : c.cols); j += PLS_SPLIT_TILE) {
-                int64_t cols = smaller(PLS_SPLIT_TILE, c.cols - j);
+                int64_t cols = pls_smaller(PLS_SPLIT_TILE, c.cols - j);
                 pls_view tile = pls_view_cols(pls_view_rows(c, i, rows), j, cols);
                 PLS_TRY(context,
                         split_tile(device, &w, i, j, count, chunk_beta, tile, lower && i == j));

@@ -91,8 +91,7 @@ pls_status pls_cuda_gather_rows(pls_device *device, pls_view src, const int64_t 
     int64_t *indices = pls_cuda(device)->indices;
     pls_status status = PLS_OK;
     for (int64_t first = 0; first < dst.rows; first += PLS_GATHER_ROWS) {
-        int64_t left = dst.rows - first;
-        int64_t count = left < PLS_GATHER_ROWS ? left : PLS_GATHER_ROWS;
+        int64_t count = pls_smaller(PLS_GATHER_ROWS, dst.rows - first);
         pls_view part = pls_view_rows(dst, first, count);
         PLS_TRY(context, pls_cuda_write(device, "gather_rows", rows + first,
                                         count * (int64_t)sizeof *rows, indices));

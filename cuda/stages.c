@@ -84,10 +84,6 @@ typedef struct piece {
     int64_t row, rows, start, width;
 } piece;
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 /* The piece after *p (the first one after {0}) of a matrix; false when there is none. */
 static bool next_piece(int64_t rows, int64_t width, piece *p) {
     p->start += p->width;
@@ -95,8 +91,8 @@ static bool next_piece(int64_t rows, int64_t width, piece *p) {
         p->start = 0;
         p->row += p->rows;
     }
-    p->width = smaller(width - p->start, PLS_STAGE_BYTES);
-    p->rows = width > PLS_STAGE_BYTES ? 1 : smaller(rows - p->row, PLS_STAGE_BYTES / width);
+    p->width = pls_smaller(width - p->start, PLS_STAGE_BYTES);
+    p->rows = width > PLS_STAGE_BYTES ? 1 : pls_smaller(rows - p->row, PLS_STAGE_BYTES / width);
     return p->row < rows;
 }
 
