@@ -7,6 +7,7 @@
 #define PLSTAR_CUDA_CUDA_H
 
 #include "backend/backend.h"
+#include "base/memory.h"
 #include "kernels.h"
 
 #include <cublas_v2.h>
@@ -47,10 +48,6 @@ typedef struct pls_cuda_state {
 
 static inline pls_cuda_state *pls_cuda(const pls_device *device) {
     return device->state;
-}
-
-static inline int64_t pls_smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
 }
 
 /* Address of element (0, 0). */

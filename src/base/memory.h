@@ -29,6 +29,14 @@ bool pls_multiply(int64_t a, int64_t b, int64_t *product);
 /* *sum = a + b for non-negative a, b; false on overflow of int64_t. */
 bool pls_add(int64_t a, int64_t b, int64_t *sum);
 
+static inline int64_t pls_smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static inline int64_t pls_larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
 /* Bytes as a person reads them, "1.5 GB" (powers of 1,000), into `text` of at least 32 bytes.
  * Returns `text`. */
 const char *pls_format_bytes(int64_t bytes, char *text);

@@ -13,7 +13,7 @@
 /* Where a setting's value comes from; a later one wins. */
 typedef enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_OPTION } origin;
 
-enum { SETTINGS_LIMIT = 64 };
+enum { SETTINGS_LIMIT = 128 };
 
 typedef struct integer_list {
     int64_t *values;

@@ -1,6 +1,6 @@
 /* The linear system F(w) = A w, started at w = 0.
  *
- *     J = A,  K = A AT,  L_F = ||A||,  beta_F = 0,  mu = lambda_min(A AT)
+ *     J = A,  K = A AT,  H_i = 0,  L_F = ||A||,  beta_F = 0,  mu = lambda_min(A AT)
  *
  * The one system whose constants are all exact, so that the theorems can be checked on it as they
  * stand. Equations are samples with one output. */
@@ -67,6 +67,20 @@ static pls_status jacobian(pls_system *base, int64_t first, int64_t count, pls_a
     return pls_copy(base->device, pls_view_rows(((linear_system *)base)->a, first, count), out);
 }
 
+static pls_status pushforward(pls_system *base, pls_view v, pls_arena *arena, pls_view out) {
+    if (arena->buffer == NULL) {
+        return PLS_OK;
+    }
+    return pls_gemm(base->device, PLS_PLAIN, PLS_TRANSPOSED, 1.0,
+                    current_rows((linear_system *)base), v, 0.0, out);
+}
+
+static pls_status curvature(pls_system *base, pls_view u, pls_view v, pls_arena *arena,
+                            pls_view out) {
+    (void)u, (void)v;
+    return arena->buffer == NULL ? PLS_OK : pls_fill(base->device, 0.0, out);
+}
+
 static pls_status duplicate(pls_system *base, const int64_t *samples, int64_t count,
                             pls_dtype precision, pls_system **out) {
     linear_system *system = (linear_system *)base;
@@ -110,6 +124,8 @@ static const pls_system_kind linear_kind = {
     .evaluate = evaluate,
     .pullback = pullback,
     .jacobian = jacobian,
+    .pushforward = pushforward,
+    .curvature = curvature,
     .duplicate = duplicate,
     .rounding_growth = rounding_growth,
     .tensor = tensor,

@@ -7,6 +7,7 @@
 #ifndef PLSTAR_SYSTEM_NETWORK_SYSTEM_H
 #define PLSTAR_SYSTEM_NETWORK_SYSTEM_H
 
+#include "base/memory.h"
 #include "model/network.h"
 #include "system/system.h"
 
@@ -33,10 +34,6 @@ typedef struct pls_network_system {
 
     pls_activations tile_u, tile_v; /* views of kernel tiles, when not everything is kept */
 } pls_network_system;
-
-static inline int64_t pls_smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
 
 /* Blocks that so many samples make. */
 static inline int64_t pls_block_count(const pls_network_system *system, int64_t samples) {

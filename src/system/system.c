@@ -33,6 +33,10 @@ pls_dtype pls_system_precision(const pls_system *system) {
     return system->precision;
 }
 
+const char *pls_system_kink(const pls_system *system) {
+    return system->kind->kink != NULL ? system->kind->kink(system) : NULL;
+}
+
 void pls_system_describe_targets(pls_system *system, const double *targets) {
     system->targets_are_probabilities = true;
     system->targets_are_one_hot = true;

@@ -31,6 +31,22 @@ typedef struct pls_system_kind {
     pls_status (*jacobian)(pls_system *system, int64_t first, int64_t count, pls_arena *arena,
                            pls_view out);
 
+    /* out (count x k) = J v for the samples of the last evaluation; v: 1 x P. Same manners as
+     * `jacobian`. */
+    pls_status (*pushforward)(pls_system *system, pls_view v, pls_arena *arena, pls_view out);
+
+    /* Second derivatives, H_(r,a) the Hessian of output a of sample r of the last evaluation;
+     * u: count x k. Same manners as `jacobian`.
+     *   v, out: 1 x P       out = (sum over r and a of u(r,a) H_(r,a)) v
+     *   v, out: count x P   out_r = (sum over a of u(r,a) H_(r,a)) v_r, a direction a sample
+     * Where F has kinks, the second derivative there counts as 0. */
+    pls_status (*curvature)(pls_system *system, pls_view u, pls_view v, pls_arena *arena,
+                            pls_view out);
+
+    /* Why F is not twice differentiable, as a part of a sentence ("model.layers[1] is relu, whose
+     * slope jumps at 0"); NULL where it is. The slot is optional: NULL = it is. */
+    const char *(*kink)(const pls_system *system);
+
     /* Optional, a fast way: the lower triangle of the tangent kernel (N x N, or n x n for the
      * trace kernel; f64) after an evaluation of all samples. Same manners as `jacobian`. */
     pls_status (*gram)(pls_system *system, const pls_kernel_options *options, pls_arena *arena,
@@ -64,6 +80,9 @@ struct pls_system {
     bool targets_are_one_hot;       /* and have a single 1 */
     bool stands;                    /* all samples are evaluated at the present weights */
 };
+
+/* NULL where F is twice differentiable, else why not (kind->kink). */
+const char *pls_system_kink(const pls_system *system);
 
 /* Takes the system to its present weights: kind->evaluate, and remembers whether it stands. */
 pls_status pls_system_evaluate(pls_system *system, const int64_t *samples, int64_t count,

@@ -17,10 +17,6 @@ pls_kernel_options pls_kernel_options_defaults(void) {
     return options;
 }
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 /* Rows of J as the kernel sees them: summed over outputs, a sample is one long row. */
 static pls_view kernel_rows(pls_view rows, int64_t samples) {
     return pls_view_reshape(rows, samples, rows.rows / samples * rows.cols);
@@ -51,7 +47,7 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
                                      pls_arena *arena, pls_view kernel) {
     pls_context *context = system->device->context;
     int64_t n = system->samples, k = system->outputs, p = system->parameters;
-    int64_t block = smaller(n, k < BLOCK_EQUATIONS ? BLOCK_EQUATIONS / k : 1);
+    int64_t block = pls_smaller(n, k < BLOCK_EQUATIONS ? BLOCK_EQUATIONS / k : 1);
     int64_t entries = options->trace ? 1 : k;
     int64_t mark = pls_arena_mark(arena);
     int64_t length = options->trace ? p * k : p;
@@ -70,11 +66,11 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
         goto cleanup;
     }
     for (int64_t u = 0; u < n; u += block) {
-        int64_t count_u = smaller(block, n - u);
+        int64_t count_u = pls_smaller(block, n - u);
         pls_view rows_u = pls_view_rows(flat[0], 0, count_u * k);
         PLS_TRY(context, derive_rows(system, u, count_u, arena, rows_u));
         for (int64_t v = 0; v <= u; v += block) {
-            int64_t count_v = smaller(block, n - v);
+            int64_t count_v = pls_smaller(block, n - v);
             pls_view rows_v = pls_view_rows(flat[1], 0, count_v * k);
             pls_view part = pls_view_cols(pls_view_rows(kernel, u * entries, count_u * entries),
                                           v * entries, count_v * entries);
