@@ -4,8 +4,8 @@
  *
  * For every shape: the time of forward pass, kernel and extreme eigenvalues (best and median of
  * several), the multiply-adds they must cost, and the share of the GEMM rate measured in the same
- * run: float32 for forward and backward products, float64 for the Gram. Only the lower triangle
- * of a Gram is counted. */
+ * run: float32 for forward and backward products and for rows of a convolution's Jacobian, float64
+ * for the Gram. Only the lower triangle of a Gram is counted. */
 #include "backend/arena.h"
 #include "base/clock.h"
 #include "plstar/plstar.h"
@@ -19,15 +19,48 @@ enum { MAX_DEPTH = 6, REPEATS = 9 };
 
 typedef struct shape {
     const char *name;
-    int64_t samples, inputs, depth, widths[MAX_DEPTH];
+    int64_t samples;
+    int input_rank;
+    int64_t input[3];
+    int64_t depth;
+    pls_layer_spec layers[MAX_DEPTH];
 } shape;
 
+#define DENSE(n)                                                                                   \
+    { .type = PLS_LAYER_DENSE, .width = (n), .activation = PLS_TANH }
+#define LAST(n)                                                                                    \
+    { .type = PLS_LAYER_DENSE, .width = (n) }
+#define CONV(c)                                                                                    \
+    { .type = PLS_LAYER_CONV, .channels = (c), .kernel = 3, .activation = PLS_TANH }
+
 static const shape shapes[] = {
-    {"dense [3072, 2048 x 3, 8], n = 16", 16, 3072, 4, {2048, 2048, 2048, 8}},
-    {"dense [784, 2048 x 3, 10], n = 64", 64, 784, 4, {2048, 2048, 2048, 10}},
-    {"dense [64, 4096 x 2, 10], n = 128", 128, 64, 3, {4096, 4096, 10}},
-    {"dense [784, 8192, 1], n = 2048", 2048, 784, 2, {8192, 1}},
-    {"dense [784, 16384, 1], n = 2048", 2048, 784, 2, {16384, 1}},
+    {"dense [3072, 2048 x 3, 8], n = 16",
+     16,
+     1,
+     {3072},
+     4,
+     {DENSE(2048), DENSE(2048), DENSE(2048), LAST(8)}},
+    {"dense [784, 2048 x 3, 10], n = 64",
+     64,
+     1,
+     {784},
+     4,
+     {DENSE(2048), DENSE(2048), DENSE(2048), LAST(10)}},
+    {"dense [64, 4096 x 2, 10], n = 128", 128, 1, {64}, 3, {DENSE(4096), DENSE(4096), LAST(10)}},
+    {"dense [784, 8192, 1], n = 2048", 2048, 1, {784}, 2, {DENSE(8192), LAST(1)}},
+    {"dense [784, 16384, 1], n = 2048", 2048, 1, {784}, 2, {DENSE(16384), LAST(1)}},
+    {"conv [28x28, 64 x 3, 10], n = 64",
+     64,
+     3,
+     {1, 28, 28},
+     5,
+     {CONV(64), CONV(64), CONV(64), {.type = PLS_LAYER_FLATTEN}, LAST(10)}},
+    {"conv [7x7, 512 x 2, 1], n = 64",
+     64,
+     3,
+     {1, 7, 7},
+     4,
+     {CONV(512), CONV(512), {.type = PLS_LAYER_GLOBAL_AVERAGE_POOL}, LAST(1)}},
 };
 
 static void check(pls_context *context, pls_status status) {
@@ -69,16 +102,37 @@ static double gemm_rate(pls_context *context, pls_device *device, pls_dtype dtyp
     return 2.0 * (double)(m * m * m) / best;
 }
 
-/* Operations of the passes in the data's precision, and of the Gram in float64. */
-static void count(const shape *s, double *passes, double *gram) {
-    double n = (double)s->samples, k = (double)s->widths[s->depth - 1];
-    double below = (double)s->inputs;
+/* Operations in the data's precision (passes, and rows of the Jacobian where the kernel is made
+ * from them) and of the Gram in float64. */
+static void count(const shape *s, const pls_kernel *kernel, double *passes, double *gram) {
+    double n = (double)s->samples, k = (double)s->layers[s->depth - 1].width;
+    double channels = (double)s->input[0], positions = 1.0;
+    int64_t part = 0;
+    pls_kernel_way way;
+    for (int i = 1; i < s->input_rank; i++) {
+        positions *= (double)s->input[i];
+    }
     *passes = *gram = 0.0;
     for (int64_t l = 0; l < s->depth; l++) {
-        double width = (double)s->widths[l];
-        *passes += 2.0 * n * width * below * (l > 0 ? 1.0 + k : 1.0);
-        *gram += n * n * below + n * k * n * k * width; /* half of 2 n^2 p */
-        below = width;
+        const pls_layer_spec *layer = &s->layers[l];
+        bool dense = layer->type == PLS_LAYER_DENSE;
+        if (!dense && layer->type != PLS_LAYER_CONV) {
+            channels *= layer->type == PLS_LAYER_FLATTEN ? positions : 1.0;
+            positions = 1.0;
+            continue;
+        }
+        double window = dense ? 1.0 : (double)(layer->kernel * layer->kernel);
+        double width = (double)(dense ? layer->width : layer->channels);
+        double weights = width * channels * window, rows = 2.0 * n * k * positions * weights;
+        *passes += 2.0 * n * weights * positions * (l > 0 ? 1.0 + k : 1.0);
+        pls_kernel_way_of(kernel, part++, &way);
+        if (dense) {
+            *gram += n * n * channels + n * k * n * k * width; /* half of 2 n^2 p */
+        } else {
+            *passes += way.by_rows ? rows : 0.0;
+            *gram += way.by_rows ? way.rows_operations - rows : way.structured_operations;
+        }
+        channels = width;
     }
 }
 
@@ -94,22 +148,20 @@ static timing summarize(double *seconds) {
 
 static void run(pls_context *context, pls_device *device, const shape *s, double rate32,
                 double rate64) {
-    pls_layer_spec layers[MAX_DEPTH];
-    for (int64_t l = 0; l < s->depth; l++) {
-        layers[l].type = PLS_LAYER_DENSE;
-        layers[l].width = s->widths[l];
-        layers[l].activation = l + 1 < s->depth ? PLS_TANH : PLS_IDENTITY;
-    }
     pls_model model = pls_model_defaults();
-    model.input_rank = 1;
-    model.input_shape[0] = s->inputs;
+    int64_t dimension = 1;
+    model.input_rank = s->input_rank;
+    for (int i = 0; i < s->input_rank; i++) {
+        model.input_shape[i] = s->input[i];
+        dimension *= s->input[i];
+    }
     model.layer_count = s->depth;
-    model.layers = layers;
+    model.layers = s->layers;
     pls_data_options how = pls_data_options_defaults();
     how.source = "sphere";
     how.samples = s->samples;
-    how.dimension = s->inputs;
-    how.outputs = s->widths[s->depth - 1];
+    how.dimension = dimension;
+    how.outputs = s->layers[s->depth - 1].width;
     pls_dataset data = {0};
     pls_system *system = NULL;
     pls_kernel *kernel = NULL;
@@ -141,7 +193,7 @@ static void run(pls_context *context, pls_device *device, const shape *s, double
     }
     timing k = summarize(whole), e = summarize(extremes);
     double passes, gram;
-    count(s, &passes, &gram);
+    count(s, kernel, &passes, &gram);
     double floor = passes / rate32 + gram / rate64;
     printf("%-36s  N %5lld  init %.3f s  kernel %.4f s (median %.4f)  extremes %.4f s\n", s->name,
            (long long)pls_kernel_size(kernel), seconds_init, k.best, k.median, e.best);

@@ -32,7 +32,7 @@ typedef struct network_fixture {
 /* Builds on a context of the caller, passing every failure on. */
 static inline pls_status network_build(network_fixture *f, const network_plan *plan) {
     static const int64_t default_widths[] = {24, 16, 2};
-    pls_layer_spec layers[NETWORK_MAX_LAYERS];
+    pls_layer_spec layers[NETWORK_MAX_LAYERS] = {0};
     pls_model model = pls_model_defaults();
     model.layer_count = plan->depth > 0 ? plan->depth : 3;
     for (int64_t l = 0; l < model.layer_count; l++) {

@@ -25,6 +25,16 @@ static bool find_activation(const char *name, pls_activation *activation) {
     return false;
 }
 
+static bool find_type(const char *name, pls_layer_type *type) {
+    for (int t = 0; name != NULL && t < PLS_LAYER_TYPE_COUNT; t++) {
+        if (strcmp(name, pls_layer_type_name((pls_layer_type)t)) == 0) {
+            *type = (pls_layer_type)t;
+            return true;
+        }
+    }
+    return false;
+}
+
 static pls_status read_layers(reference_case *r, const char *path, const json_t *layers) {
     r->model.layer_count = (int64_t)json_array_size(layers);
     r->model.layers = r->layers;
@@ -33,10 +43,17 @@ static pls_status read_layers(reference_case *r, const char *path, const json_t 
     }
     for (int64_t l = 0; l < r->model.layer_count; l++) {
         const json_t *layer = json_array_get(layers, (size_t)l);
-        r->layers[l].type = PLS_LAYER_DENSE;
-        r->layers[l].width = json_integer_value(json_object_get(layer, "width"));
-        if (!find_activation(json_string_value(json_object_get(layer, "activation")),
-                             &r->layers[l].activation)) {
+        pls_layer_spec *spec = &r->layers[l];
+        if (!find_type(json_string_value(json_object_get(layer, "type")), &spec->type)) {
+            return refuse(r->context, path, "a layer has no type that is known");
+        }
+        spec->width = json_integer_value(json_object_get(layer, "width"));
+        spec->channels = json_integer_value(json_object_get(layer, "channels"));
+        spec->kernel = json_integer_value(json_object_get(layer, "kernel"));
+        spec->size = json_integer_value(json_object_get(layer, "size"));
+        const json_t *activation = json_object_get(layer, "activation");
+        if (activation != NULL &&
+            !find_activation(json_string_value(activation), &spec->activation)) {
             return refuse(r->context, path, "a layer has no activation that is known");
         }
     }
@@ -51,8 +68,11 @@ static pls_status read_model(reference_case *r, const char *path) {
     }
     const char *kind = json_string_value(json_object_get(root, "parameterization"));
     r->model = pls_model_defaults();
-    r->model.input_rank = 1;
-    r->model.input_shape[0] = json_integer_value(json_array_get(json_object_get(root, "input"), 0));
+    const json_t *input = json_object_get(root, "input");
+    r->model.input_rank = (int)json_array_size(input);
+    for (int i = 0; i < r->model.input_rank && i < 3; i++) {
+        r->model.input_shape[i] = json_integer_value(json_array_get(input, (size_t)i));
+    }
     r->model.parameterization = kind != NULL && strcmp(kind, "standard") == 0
                                     ? PLS_PARAMETERIZATION_STANDARD
                                     : PLS_PARAMETERIZATION_NTK;
@@ -89,7 +109,10 @@ static pls_status read_data(reference_case *r, const char *path) {
     pls_status status = PLS_OK;
     pls_safetensors *file = NULL;
     double *inputs = NULL, *targets = NULL;
-    int64_t input_count = 0, target_count = 0, width = r->model.input_shape[0];
+    int64_t input_count = 0, target_count = 0, width = 1;
+    for (int i = 0; i < r->model.input_rank; i++) {
+        width *= r->model.input_shape[i];
+    }
     PLS_TRY(r->context, pls_safetensors_open(r->context, path, &file));
     PLS_TRY(r->context, read_array(r, file, "inputs", &inputs, &input_count));
     PLS_TRY(r->context, read_array(r, file, "targets", &targets, &target_count));

@@ -59,9 +59,9 @@ static pls_status make_system(pls_device *device, pls_context *context, pls_dtyp
     pls_dataset data = {0};
     pls_data_options from = pls_data_options_defaults();
     pls_network_options options = pls_network_options_defaults();
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, what->width, PLS_TANH},
-                               {PLS_LAYER_DENSE, what->width, PLS_TANH},
-                               {PLS_LAYER_DENSE, 10, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = what->width, .activation = PLS_TANH},
+                               {.width = what->width, .activation = PLS_TANH},
+                               {.width = 10}};
     pls_model model = pls_model_defaults();
     from.samples = what->samples;
     from.class_count = 0;

@@ -39,8 +39,7 @@ int main(void) {
     digits.samples = 32;
     check(context, pls_dataset_load(context, &digits, &data));
 
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 1024, PLS_TANH},
-                               {PLS_LAYER_DENSE, data.outputs, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 1024, .activation = PLS_TANH}, {.width = data.outputs}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = data.dimension;

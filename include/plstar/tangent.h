@@ -48,6 +48,19 @@ void pls_kernel_destroy(pls_kernel *kernel);
  * "products and sums in f64". A static string. options may be NULL. */
 const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_options *options);
 
+/* How one layer's contribution to the kernel is computed: by the cheaper of two ways, or by rows if
+ * the explicit method is asked for. */
+typedef struct pls_kernel_way {
+    int64_t layer; /* its index in the model */
+    bool by_rows;  /* from rows of the layer's Jacobian; else structured, without them */
+    double structured_operations; /* floating-point operations of either way, for a block of */
+    double rows_operations;       /* samples with itself; both 0 where rows never pay (dense) */
+} pls_kernel_way;
+
+/* The i-th layer with parameters, from 0; false past the last one, and for systems that have no
+ * structured kernel. */
+bool pls_kernel_way_of(const pls_kernel *kernel, int64_t i, pls_kernel_way *way);
+
 /* Rows of the kernel: N, or n for a trace kernel. */
 int64_t pls_kernel_size(const pls_kernel *kernel);
 

@@ -73,4 +73,8 @@ pls_status pls_average_pool(pls_device *device, pls_image image, int64_t size, p
 pls_status pls_average_pool_backward(pls_device *device, pls_image image, int64_t size,
                                      pls_view src, pls_view dst);
 
+pls_status pls_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
+                                   pls_view out);
+pls_status pls_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
+                                   int64_t k, int64_t h, pls_view d, pls_view c, bool lower);
 #endif

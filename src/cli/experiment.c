@@ -68,9 +68,8 @@ static pls_status resolve_model(cli *program, settings *all, experiment *built) 
         all->model.input.count = 1;
     }
     for (int64_t i = 0; i < all->model.layers.count; i++) {
-        if (all->model.layers.values[i].width == 0) {
-            all->model.layers.values[i].width = data->outputs;
-        }
+        pls_layer_spec *layer = &all->model.layers.values[i];
+        layer->width = layer->width == 0 ? data->outputs : layer->width;
     }
     *model = pls_model_defaults();
     model->input_rank = (int)all->model.input.count;

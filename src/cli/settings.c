@@ -3,27 +3,14 @@
 
 #include "cli/paths.h"
 #include "cli/scalar.h"
-#include "cli/settings_table.h"
+#include "cli/settings_giver.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Where values come from: a file, or an option that a person typed. */
-typedef struct giver {
-    cli *program;
-    settings *all;
-    origin origin;
-    const char *file;    /* NULL for options */
-    const char *spelled; /* the option */
-    const char *folder;  /* relative paths start here */
-} giver;
-
-enum { PLACE_SIZE = 600 };
-
-static const char *place_of(const giver *from, const value *given, char place[PLACE_SIZE]) {
+const char *settings_place(const giver *from, const value *given, char place[PLACE_SIZE]) {
     if (from->file != NULL) {
         snprintf(place, PLACE_SIZE, "%s:%d:%d", from->file, given->line, given->column);
     } else {
@@ -100,7 +87,7 @@ static void describe_expected(const setting *entry, char *text, size_t size) {
 static pls_status fail_value(const giver *from, const setting *entry, const value *given) {
     char place[PLACE_SIZE], expected[300];
     describe_expected(entry, expected, sizeof expected);
-    place_of(from, given, place);
+    settings_place(from, given, place);
     if (given->kind != VALUE_SCALAR) {
         return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s is %s; %s was expected", place,
                         entry->key, yaml_kind_name(given->kind), expected);
@@ -248,143 +235,6 @@ cleanup:
     return status;
 }
 
-/* ---- layers -------------------------------------------------------------------------------- */
-
-static const value *find_key(const value *map, const char *key) {
-    for (int64_t i = 0; i < map->count; i++) {
-        if (strcmp(map->keys[i].text, key) == 0) {
-            return &map->items[i];
-        }
-    }
-    return NULL;
-}
-
-/* Layer types of later versions are told apart from slips of the pen. */
-static pls_status check_layer_type(const giver *from, const char *name, const value *type) {
-    static const char *const later[] = {"conv",         "residual_dense",      "residual_conv",
-                                        "average_pool", "global_average_pool", "flatten"};
-    char place[PLACE_SIZE];
-    if (type->kind == VALUE_SCALAR &&
-        strcmp(type->text, pls_layer_type_name(PLS_LAYER_DENSE)) == 0) {
-        return PLS_OK;
-    }
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (type->kind == VALUE_SCALAR && strcmp(type->text, later[i]) == 0) {
-            return cli_fail(from->program, PLS_ERROR_CONFIG,
-                            "%s: %s.type is %s; this version of plstar has dense layers only",
-                            place_of(from, type, place), name, later[i]);
-        }
-    }
-    return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s.type is %s; dense was expected",
-                    place_of(from, type, place), name,
-                    type->kind == VALUE_SCALAR ? type->text : yaml_kind_name(type->kind));
-}
-
-static pls_status take_width(const giver *from, const char *name, const value *given,
-                             int64_t *width) {
-    char place[PLACE_SIZE];
-    int64_t number = 0;
-    if (given->kind == VALUE_SCALAR && strcmp(given->text, "outputs") == 0) {
-        *width = 0;
-        return PLS_OK;
-    }
-    if (given->kind != VALUE_SCALAR || given->quoted || !scalar_integer(given->text, &number) ||
-        number < 1) {
-        return cli_fail(from->program, PLS_ERROR_CONFIG,
-                        "%s: %s.width is %s; a whole number from 1 below 2^63, or \"outputs\", was "
-                        "expected",
-                        place_of(from, given, place), name,
-                        given->kind == VALUE_SCALAR ? given->text : yaml_kind_name(given->kind));
-    }
-    *width = number;
-    return PLS_OK;
-}
-
-static pls_status take_activation(const giver *from, const char *name, const value *given,
-                                  pls_activation *activation) {
-    char place[PLACE_SIZE];
-    const char *text = given->kind == VALUE_SCALAR ? given->text : yaml_kind_name(given->kind);
-    const char *nearest = NULL;
-    int least = 0;
-    char lower[32];
-    size_t length = 0;
-    for (; text[length] != '\0' && length + 1 < sizeof lower; length++) {
-        lower[length] = (char)tolower((unsigned char)text[length]);
-    }
-    lower[length] = '\0';
-    for (int i = 0; i < PLS_ACTIVATION_COUNT; i++) {
-        const char *known = pls_activation_name((pls_activation)i);
-        int distance = cli_edit_distance(lower, known);
-        if (strcmp(text, known) == 0) {
-            *activation = (pls_activation)i;
-            return PLS_OK;
-        }
-        if (nearest == NULL || distance < least) {
-            nearest = known;
-            least = distance;
-        }
-    }
-    return cli_fail(from->program, PLS_ERROR_CONFIG,
-                    "%s: %s.activation is %s; the nearest there is %s (identity, tanh, sigmoid, "
-                    "erf, softplus, swish, gelu, sin, relu)",
-                    place_of(from, given, place), name, text, nearest);
-}
-
-static pls_status take_layer(const giver *from, int64_t index, const value *given,
-                             pls_layer_spec *layer) {
-    char name[64], place[PLACE_SIZE];
-    pls_status status = PLS_OK;
-    snprintf(name, sizeof name, "model.layers[%lld]", (long long)index);
-    if (given->kind != VALUE_MAP) {
-        return cli_fail(from->program, PLS_ERROR_CONFIG,
-                        "%s: %s is %s; {type: dense, width: N, activation: NAME} was expected",
-                        place_of(from, given, place), name, yaml_kind_name(given->kind));
-    }
-    *layer = (pls_layer_spec){PLS_LAYER_DENSE, 0, PLS_IDENTITY};
-    const value *type = find_key(given, "type");
-    if (type != NULL) {
-        CLI_TRY(check_layer_type(from, name, type));
-    }
-    if (find_key(given, "width") == NULL) {
-        return cli_fail(from->program, PLS_ERROR_CONFIG, "%s: %s has no width",
-                        place_of(from, given, place), name);
-    }
-    for (int64_t i = 0; i < given->count; i++) {
-        const char *key = given->keys[i].text;
-        if (strcmp(key, "width") == 0) {
-            CLI_TRY(take_width(from, name, &given->items[i], &layer->width));
-        } else if (strcmp(key, "activation") == 0) {
-            CLI_TRY(take_activation(from, name, &given->items[i], &layer->activation));
-        } else if (strcmp(key, "type") != 0) {
-            return cli_fail(from->program, PLS_ERROR_CONFIG,
-                            "%s: %s.%s is not a known key; a dense layer has type, width and "
-                            "activation",
-                            place_of(from, &given->keys[i], place), name, key);
-        }
-    }
-cleanup:
-    return status;
-}
-
-static pls_status take_layers(const giver *from, const setting *entry, const value *given) {
-    pls_status status = PLS_OK;
-    layer_list *field = setting_field(entry, from->all);
-    pls_layer_spec *layers = NULL;
-    if (given->kind != VALUE_LIST || given->count == 0) {
-        return fail_value(from, entry, given);
-    }
-    CLI_TRY(cli_allocate(from->program, given->count, sizeof *layers, entry->key, &layers));
-    for (int64_t i = 0; i < given->count; i++) {
-        CLI_TRY(take_layer(from, i, &given->items[i], &layers[i]));
-    }
-    free(field->values);
-    *field = (layer_list){layers, given->count};
-    layers = NULL;
-cleanup:
-    free(layers);
-    return status;
-}
-
 /* ---- one setting, one section, one file ---------------------------------------------------- */
 
 static pls_status take(const giver *from, int index, const value *given) {
@@ -395,7 +245,10 @@ static pls_status take(const giver *from, int index, const value *given) {
         CLI_TRY(take_integers(from, entry, given));
         break;
     case SETTING_LAYERS:
-        CLI_TRY(take_layers(from, entry, given));
+        if (given->kind != VALUE_LIST || given->count == 0) {
+            return fail_value(from, entry, given);
+        }
+        CLI_TRY(settings_take_layers(from, given, setting_field(entry, from->all)));
         break;
     case SETTING_TEXT:
     case SETTING_PATH:
@@ -479,7 +332,7 @@ static pls_status take_section(const giver *from, const char *section, const val
         return cli_fail(from->program, PLS_ERROR_CONFIG,
                         "%s: %s is %s; a map of settings%s was "
                         "expected",
-                        place_of(from, given, place), section,
+                        settings_place(from, given, place), section,
                         given->kind == VALUE_SCALAR && given->text[0] == '\0'
                             ? "empty"
                             : yaml_kind_name(given->kind),
@@ -489,7 +342,8 @@ static pls_status take_section(const giver *from, const char *section, const val
         snprintf(key, sizeof key, "%s.%s", section, given->keys[i].text);
         int index = settings_find(key);
         if (index < 0) {
-            return settings_unknown(from->program, place_of(from, &given->keys[i], place), key);
+            return settings_unknown(from->program, settings_place(from, &given->keys[i], place),
+                                    key);
         }
         CLI_TRY(take(from, index, &given->items[i]));
     }
@@ -514,7 +368,7 @@ pls_status settings_read(cli *program, settings *all, const char *path) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
                           "%s: is %s; a map with sections model, data, train, monitor, output was "
                           "expected",
-                          place_of(&from, &root, place), yaml_kind_name(root.kind));
+                          settings_place(&from, &root, place), yaml_kind_name(root.kind));
         goto cleanup;
     }
     for (int64_t i = 0; i < root.count; i++) {
@@ -525,7 +379,7 @@ pls_status settings_read(cli *program, settings *all, const char *path) {
         } else if (index >= 0) {
             CLI_TRY(take(&from, index, &root.items[i]));
         } else {
-            status = settings_unknown(program, place_of(&from, &root.keys[i], place), key);
+            status = settings_unknown(program, settings_place(&from, &root.keys[i], place), key);
             goto cleanup;
         }
     }
@@ -626,10 +480,13 @@ static pls_status settle_gram(cli *program, const settings *all) {
     return PLS_OK;
 }
 
+/* A layer takes its width or its channels, whichever it has. */
 static void settle_widths(settings *all) {
     bool wanted = settings_origin(all, "model.width") >= settings_origin(all, "model.layers");
     for (int64_t i = 0; wanted && all->model.width > 0 && i + 1 < all->model.layers.count; i++) {
-        all->model.layers.values[i].width = all->model.width;
+        pls_layer_spec *layer = &all->model.layers.values[i];
+        layer->width = all->model.width;
+        layer->channels = all->model.width;
     }
     all->model.width = 0;
 }

@@ -66,12 +66,14 @@ static const setting table[] = {
      .text = "[{width: 4096, activation: tanh}, {width: outputs}]",
      .kernel_text = "[{width: 1024, activation: tanh}, {width: 1024, activation: tanh}, "
                     "{width: outputs}]",
-     .help = "list of {type: dense, width: N, activation: NAME}; `width: outputs` is the data's "
-             "number of outputs; activations: identity, tanh, sigmoid, erf, softplus, swish, gelu, "
-             "sin, relu"},
+     .help = "list of {type: dense, width: N, activation: NAME}, {type: conv, channels: N, "
+             "kernel: ODD, activation: NAME}, residual_dense, residual_conv (the same, added to "
+             "their input), {type: average_pool, size: N}, {type: global_average_pool}, {type: "
+             "flatten}; `width: outputs` is the data's number of outputs; activations: identity, "
+             "tanh, sigmoid, erf, softplus, swish, gelu, sin, relu"},
     {.key = "model.width", .type = SETTING_INTEGER, .flags = SETTING_UNWRITTEN,
      .offset = FIELD(model.width), .text = "as in model.layers", .least = 1, .most = MOST,
-     .zero = "as in model.layers", .help = "sets the width of all hidden layers at once"},
+     .zero = "as in model.layers", .help = "sets the width (or channels) of all hidden layers at once"},
     {.key = "model.tensors", .type = SETTING_PATH, .offset = FIELD(model.tensors), .text = "",
      .help = "safetensors file with weights layers.<i>.weight, layers.<i>.bias to start from; its "
              "tensors inputs and targets, if there, replace the data"},

@@ -1,6 +1,6 @@
 /* Settings as YAML, and as help. */
 #include "cli/scalar.h"
-#include "cli/settings_table.h"
+#include "cli/settings_giver.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,19 +27,6 @@ static void write_integers(const integer_list *list, FILE *stream) {
         fprintf(stream, "%s%" PRId64, i > 0 ? ", " : "", list->values[i]);
     }
     fputc(']', stream);
-}
-
-static void write_layers(const layer_list *list, FILE *stream) {
-    for (int64_t i = 0; i < list->count; i++) {
-        const pls_layer_spec *layer = &list->values[i];
-        fprintf(stream, "\n    - {type: %s, width: ", pls_layer_type_name(layer->type));
-        if (layer->width == 0) {
-            fputs("outputs", stream);
-        } else {
-            fprintf(stream, "%" PRId64, layer->width);
-        }
-        fprintf(stream, ", activation: %s}", pls_activation_name(layer->activation));
-    }
 }
 
 static void write_number(double number, FILE *stream) {
@@ -94,7 +81,7 @@ static void write_value(const setting *entry, const settings *all, FILE *stream)
         write_integers(field, stream);
         break;
     case SETTING_LAYERS:
-        write_layers(field, stream);
+        settings_write_layers(field, stream);
         break;
     case SETTING_STEP:
         write_step(*(const step_size *)field, stream);

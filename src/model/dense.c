@@ -1,113 +1,80 @@
-/* The dense layer.
+/* The dense product.
  *
- *     z = s alpha WT + t b,  alpha' = phi(z)                W: outputs x inputs, b: 1 x outputs
- *     D = D' * phi'(z),      dF/dalpha = s D W              (* is elementwise)
- *     dF/dW = s DT alpha,    dF/db = t sum of the rows of D
- *     J[(i,a), W_pq] = s D[(i,a), p] alpha[i, q],           J[(i,a), b_p] = t D[(i,a), p]
+ *     W . alpha = alpha WT,    WT . D = D W                 W: outputs x inputs
+ *     dF/dW = s DT alpha,      J[(i,a), W_pq] = s D[(i,a), p] alpha[i, q]
  *     K[(i,a), (j,b)] = (s^2 <alpha_i, alpha_j> + t^2 [bias]) <D_(i,a), D_(j,b)>
  *
  * The last line is J JT of the line above it: the Gram of P-sized rows factors into two Grams of
- * rows as long as the layer is wide. */
-#include "base/memory.h"
+ * rows as long as the layer is wide. With weights of its own for each row, a product of matrices
+ * becomes one of a vector and a matrix for each of them. */
 #include "model/layer.h"
 
-#include <math.h>
-
-static pls_status resolve(pls_context *context, const pls_model *model, const pls_layer_spec *spec,
-                          pls_layer *layer) {
+static pls_status resolve(pls_context *context, const pls_layer_spec *spec, pls_layer *layer) {
+    if (!layer->in.is_vector) {
+        return pls_fail(context, PLS_ERROR_CONFIG,
+                        "model.layers[%lld]: a %s layer takes vectors, but its input is an image "
+                        "of %lld x %lld x %lld; put {type: flatten} or {type: "
+                        "global_average_pool} before it",
+                        (long long)layer->index, pls_layer_type_name(layer->type),
+                        (long long)layer->in.image.channels, (long long)layer->in.image.height,
+                        (long long)layer->in.image.width);
+    }
     if (spec->width <= 0) {
         return pls_fail(context, PLS_ERROR_CONFIG,
-                        "model.layers[%lld].width: is %lld, but a dense layer needs at least 1",
-                        (long long)layer->index, (long long)spec->width);
+                        "model.layers[%lld].width: is %lld, but a %s layer needs at least 1",
+                        (long long)layer->index, (long long)spec->width,
+                        pls_layer_type_name(layer->type));
     }
-    bool ntk = model->parameterization == PLS_PARAMETERIZATION_NTK;
-    double scale = model->sigma_w / sqrt((double)layer->inputs);
-    layer->activation = spec->activation;
-    layer->outputs = spec->width;
-    layer->s = ntk ? scale : 1.0;
-    layer->t = ntk ? model->sigma_b : 1.0;
-    layer->weight_deviation = ntk ? 1.0 : scale;
-    layer->bias_deviation = ntk ? 1.0 : model->sigma_b;
-    layer->weight_rows = layer->outputs;
+    layer->out = (pls_shape){{spec->width, 1, 1}, true};
+    layer->weight_rows = spec->width;
     layer->weight_cols = layer->inputs;
-    layer->biases = model->bias ? layer->outputs : 0;
     return PLS_OK;
 }
 
-static pls_status initialize(pls_device *device, const pls_layer *layer, uint64_t seed,
-                             pls_view w) {
-    pls_context *context = device->context;
-    pls_random_stream stream = {seed, PLS_RANDOM_WEIGHTS, (uint32_t)(2 * layer->index)};
-    pls_status status = PLS_OK;
-    PLS_TRY(context, pls_random_normal(device, stream, 0, layer->weight_deviation,
-                                       pls_layer_weight(layer, w)));
-    if (layer->biases > 0) {
-        stream.tensor++;
-        PLS_TRY(context, pls_random_normal(device, stream, 0, layer->bias_deviation,
-                                           pls_layer_bias(layer, w)));
-    }
-cleanup:
-    return status;
+/* Row i of a n x columns matrix as a matrix of its own. */
+static pls_view first_row(pls_view view) {
+    return pls_view_rows(view, 0, 1);
 }
 
-static pls_status forward(pls_device *device, const pls_layer *layer, pls_view w, pls_view alpha,
-                          pls_view z, pls_view out) {
-    pls_context *context = device->context;
-    pls_status status = PLS_OK;
-    PLS_TRY(context, pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, layer->s, alpha,
-                              pls_layer_weight(layer, w), 0.0, z));
-    PLS_TRY(context, pls_bias_activation(device, layer->activation, layer->t,
-                                         pls_layer_bias(layer, w), z, out));
-cleanup:
-    return status;
+static pls_status apply(pls_device *device, const pls_layer *layer, pls_view w, pls_view alpha,
+                        pls_view scratch, double beta, pls_view z) {
+    (void)scratch;
+    pls_view weight = pls_layer_weight(layer, w);
+    if (w.rows == 1) {
+        return pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, layer->s, alpha, weight, beta, z);
+    }
+    return pls_gemm_batched(device, PLS_PLAIN, PLS_TRANSPOSED, layer->s, first_row(alpha), alpha.ld,
+                            weight, w.ld, beta, first_row(z), z.ld, z.rows);
 }
 
-static pls_status backward(pls_device *device, const pls_layer *layer, int64_t k, pls_view w,
-                           pls_view z, pls_view d, pls_view d_alpha) {
-    pls_context *context = device->context;
-    pls_status status = PLS_OK;
-    if (layer->activation != PLS_IDENTITY) {
-        PLS_TRY(context, pls_activation_derivative(device, layer->activation, 1, k, z, d));
+static pls_status apply_transposed(pls_device *device, const pls_layer *layer, pls_view w,
+                                   pls_view d, pls_view scratch, double beta, pls_view d_alpha) {
+    (void)scratch;
+    pls_view weight = pls_layer_weight(layer, w);
+    if (w.rows == 1) {
+        return pls_gemm(device, PLS_PLAIN, PLS_PLAIN, layer->s, d, weight, beta, d_alpha);
     }
-    if (!pls_view_is_none(d_alpha)) {
-        PLS_TRY(context, pls_gemm(device, PLS_PLAIN, PLS_PLAIN, layer->s, d,
-                                  pls_layer_weight(layer, w), 0.0, d_alpha));
-    }
-cleanup:
-    return status;
+    return pls_gemm_batched(device, PLS_PLAIN, PLS_PLAIN, layer->s, first_row(d), d.ld, weight,
+                            w.ld, beta, first_row(d_alpha), d_alpha.ld, d.rows);
 }
 
-static pls_status gradient(pls_device *device, const pls_layer *layer, pls_view alpha, pls_view d,
-                           double beta, pls_view g) {
-    pls_context *context = device->context;
-    pls_status status = PLS_OK;
-    PLS_TRY(context, pls_gemm(device, PLS_TRANSPOSED, PLS_PLAIN, layer->s, d, alpha, beta,
-                              pls_layer_weight(layer, g)));
-    if (layer->biases > 0) {
-        PLS_TRY(context, pls_column_sum(device, layer->t, d, beta, pls_layer_bias(layer, g)));
+static pls_status weight_gradient(pls_device *device, const pls_layer *layer, pls_view alpha,
+                                  pls_view d, pls_view scratch, double beta, pls_view g) {
+    (void)scratch;
+    pls_view weight = pls_layer_weight(layer, g);
+    if (g.rows == 1) {
+        return pls_gemm(device, PLS_TRANSPOSED, PLS_PLAIN, layer->s, d, alpha, beta, weight);
     }
-cleanup:
-    return status;
+    return pls_gemm_batched(device, PLS_TRANSPOSED, PLS_PLAIN, layer->s, first_row(d), d.ld,
+                            first_row(alpha), alpha.ld, beta, weight, g.ld, g.rows);
 }
 
-static pls_status jacobian(pls_device *device, const pls_layer *layer, int64_t k,
-                           pls_layer_rows rows, int64_t first, int64_t count, pls_view out) {
-    pls_context *context = device->context;
-    int64_t weights = layer->weight_rows * layer->weight_cols;
-    int64_t in_weights = first >= weights ? 0 : first + count > weights ? weights - first : count;
-    pls_status status = PLS_OK;
-    if (in_weights > 0) {
-        pls_view d = pls_view_cols(rows.d, first / layer->inputs, in_weights / layer->inputs);
-        PLS_TRY(context, pls_outer_rows(device, layer->s, k, d, rows.alpha,
-                                        pls_view_cols(out, 0, in_weights)));
-    }
-    if (count > in_weights) {
-        pls_view d = pls_view_cols(rows.d, first + in_weights - weights, count - in_weights);
-        PLS_TRY(context, pls_axpby(device, layer->t, d, 0.0,
-                                   pls_view_cols(out, in_weights, count - in_weights)));
-    }
-cleanup:
-    return status;
+static pls_status weight_jacobian(pls_device *device, const pls_layer *layer, int64_t k,
+                                  pls_layer_rows rows, int64_t first, int64_t count,
+                                  pls_view scratch, pls_view out) {
+    (void)scratch;
+    pls_view d = pls_view_cols(rows.d, first / layer->inputs, count / layer->inputs);
+    return pls_outer_rows(device, layer->s, k, d, rows.alpha, out);
 }
 
 /* Summed over outputs, <D_(i,a), D_(j,a)> is the product of rows k times as long. */
@@ -134,7 +101,7 @@ static pls_status gram(pls_device *device, const pls_layer *layer, int64_t k, bo
         pls_gram_workspace(arithmetic, u.alpha.dtype, samples_u, own ? 0 : samples_v, u.alpha.cols);
     int64_t needed_d =
         pls_gram_workspace(arithmetic, u.d.dtype, u.d.rows, own ? 0 : v.d.rows, u.d.cols);
-    needed = needed > needed_d ? needed : needed_d;
+    needed = pls_larger(needed, needed_d);
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, samples_u, samples_v, &inputs));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, samples_u * k, samples_v * k, &derivatives));
     if (needed > 0) {
@@ -152,13 +119,11 @@ cleanup:
     return status;
 }
 
-const pls_layer_kind pls_dense_layer = {
-    .name = "dense",
+const pls_layer_kind pls_dense_kind = {
     .resolve = resolve,
-    .initialize = initialize,
-    .forward = forward,
-    .backward = backward,
-    .gradient = gradient,
-    .jacobian = jacobian,
+    .apply = apply,
+    .apply_transposed = apply_transposed,
+    .weight_gradient = weight_gradient,
+    .weight_jacobian = weight_jacobian,
     .gram = gram,
 };

@@ -14,16 +14,16 @@ pls_model pls_model_defaults(void) {
     return model;
 }
 
-static pls_status check_header(pls_context *context, const pls_model *model, int64_t *inputs) {
+static pls_status check_header(pls_context *context, const pls_model *model) {
+    int64_t inputs = 1;
     if (model->input_rank != 1 && model->input_rank != 3) {
         return pls_fail(context, PLS_ERROR_CONFIG,
                         "model.input: has %d numbers; expected one (features) or three (channels, "
                         "height, width)",
                         model->input_rank);
     }
-    *inputs = 1;
     for (int i = 0; i < model->input_rank; i++) {
-        if (model->input_shape[i] <= 0 || !pls_multiply(*inputs, model->input_shape[i], inputs)) {
+        if (model->input_shape[i] <= 0 || !pls_multiply(inputs, model->input_shape[i], &inputs)) {
             return pls_fail(context, PLS_ERROR_CONFIG,
                             "model.input: %lld is not a size; every number must be at least 1 and "
                             "their product must fit in 64 bits",
@@ -53,23 +53,26 @@ static bool next_offset(const pls_layer *layer, int64_t *end) {
            pls_multiply(*end, 8, &bytes);
 }
 
+static pls_shape input_shape(const pls_model *model) {
+    const int64_t *numbers = model->input_shape;
+    bool is_vector = model->input_rank == 1;
+    pls_shape shape = {{numbers[0], is_vector ? 1 : numbers[1], is_vector ? 1 : numbers[2]},
+                       is_vector};
+    return shape;
+}
+
 pls_status pls_network_create(pls_context *context, const pls_model *model, pls_network *network) {
     pls_status status = PLS_OK;
-    int64_t columns = 0;
     memset(network, 0, sizeof *network);
-    PLS_TRY(context, check_header(context, model, &columns));
+    PLS_TRY(context, check_header(context, model));
     PLS_TRY(context, pls_allocate(context, model->layer_count, sizeof *network->layers,
                                   "the layers", &network->layers));
     network->depth = model->layer_count;
-    network->inputs = columns;
+    pls_shape shape = input_shape(model);
     for (int64_t l = 0; l < network->depth; l++) {
         pls_layer *layer = &network->layers[l];
-        const pls_layer_spec *spec = &model->layers[l];
-        layer->kind = pls_layer_kind_of(spec->type);
-        layer->index = l;
-        layer->inputs = columns;
         layer->offset = network->parameters;
-        PLS_TRY(context, layer->kind->resolve(context, model, spec, layer));
+        PLS_TRY(context, pls_layer_resolve(context, model, l, shape, layer));
         if (!next_offset(layer, &network->parameters)) {
             status = pls_fail(context, PLS_ERROR_CONFIG,
                               "model.layers[%lld]: a weight of %lld x %lld makes more parameters "
@@ -78,12 +81,18 @@ pls_status pls_network_create(pls_context *context, const pls_model *model, pls_
                               (long long)layer->weight_cols);
             goto cleanup;
         }
-        columns = layer->outputs;
-        if (columns > network->widest) {
-            network->widest = columns;
-        }
+        shape = layer->out;
+        network->widest = pls_larger(network->widest, layer->outputs);
+        network->scratch = pls_larger(network->scratch, layer->scratch);
     }
-    network->outputs = columns;
+    if (network->parameters == 0) {
+        status =
+            pls_fail(context, PLS_ERROR_CONFIG,
+                     "model.layers: none of the layers has weights; add a dense or conv layer");
+        goto cleanup;
+    }
+    network->inputs = network->layers[0].inputs;
+    network->outputs = network->layers[network->depth - 1].outputs;
 cleanup:
     if (status != PLS_OK) {
         pls_network_destroy(context, network);
@@ -112,6 +121,31 @@ pls_status pls_model_check(pls_context *context, const pls_model *model, int64_t
     return status;
 }
 
+/* "4096", "conv 64 3x3", "residual 64", "average_pool 2", "flatten"; without the activation. */
+static void describe_layer(const pls_layer_spec *spec, char text[64]) {
+    switch (spec->type) {
+    case PLS_LAYER_DENSE:
+        snprintf(text, 64, "%lld", (long long)spec->width);
+        break;
+    case PLS_LAYER_RESIDUAL_DENSE:
+        snprintf(text, 64, "residual %lld", (long long)spec->width);
+        break;
+    case PLS_LAYER_CONV:
+    case PLS_LAYER_RESIDUAL_CONV:
+        snprintf(text, 64, "%sconv %lld %lldx%lld", spec->type == PLS_LAYER_CONV ? "" : "residual ",
+                 (long long)spec->channels, (long long)spec->kernel, (long long)spec->kernel);
+        break;
+    case PLS_LAYER_AVERAGE_POOL:
+        snprintf(text, 64, "average_pool %lld", (long long)spec->size);
+        break;
+    case PLS_LAYER_GLOBAL_AVERAGE_POOL:
+    case PLS_LAYER_FLATTEN:
+    case PLS_LAYER_TYPE_COUNT:
+        snprintf(text, 64, "%s", pls_layer_type_name(spec->type));
+        break;
+    }
+}
+
 void pls_model_describe(const pls_model *model, char *text, size_t size) {
     size_t used = 0;
     if (size == 0) {
@@ -125,9 +159,10 @@ void pls_model_describe(const pls_model *model, char *text, size_t size) {
     for (int64_t l = 0; l < model->layer_count && used < size; l++) {
         const pls_layer_spec *spec = &model->layers[l];
         bool plain = spec->activation == PLS_IDENTITY;
-        used +=
-            (size_t)snprintf(text + used, size - used, " -> %lld%s%s", (long long)spec->width,
-                             plain ? "" : " ", plain ? "" : pls_activation_name(spec->activation));
+        char layer[64];
+        describe_layer(spec, layer);
+        used += (size_t)snprintf(text + used, size - used, " -> %s%s%s", layer, plain ? "" : " ",
+                                 plain ? "" : pls_activation_name(spec->activation));
     }
     if (used < size) {
         snprintf(text + used, size - used, ", %s%s",
@@ -156,38 +191,48 @@ void pls_activations_destroy(pls_context *context, pls_activations *activations)
 
 pls_status pls_activations_take(const pls_network *network, pls_arena *arena, pls_dtype dtype,
                                 int64_t rows, pls_activations *activations) {
+    pls_context *context = arena->device->context;
     pls_status status = PLS_OK;
     for (int64_t l = 0; l < network->depth; l++) {
-        int64_t columns = network->layers[l].outputs;
-        PLS_TRY(arena->device->context,
-                pls_arena_take(arena, dtype, rows, columns, &activations->z[l]));
-        PLS_TRY(arena->device->context,
-                pls_arena_take(arena, dtype, rows, columns, &activations->alpha[l]));
+        const pls_layer *layer = &network->layers[l];
+        pls_view *z = &activations->z[l], *alpha = &activations->alpha[l];
+        PLS_TRY(context, pls_arena_take(arena, dtype, rows, layer->outputs, z));
+        *alpha = *z;
+        if (!pls_layer_is_linear(layer)) {
+            PLS_TRY(context, pls_arena_take(arena, dtype, rows, layer->outputs, alpha));
+        }
     }
 cleanup:
     return status;
+}
+
+pls_status pls_network_take_scratch(const pls_network *network, pls_arena *arena, pls_dtype dtype,
+                                    pls_view *scratch) {
+    *scratch = pls_no_view();
+    return network->scratch == 0 ? PLS_OK
+                                 : pls_arena_take(arena, dtype, 1, network->scratch, scratch);
 }
 
 pls_status pls_network_initialize(pls_device *device, const pls_network *network, uint64_t seed,
                                   pls_view w) {
     pls_status status = PLS_OK;
     for (int64_t l = 0; l < network->depth; l++) {
-        const pls_layer *layer = &network->layers[l];
-        PLS_TRY(device->context, layer->kind->initialize(device, layer, seed, w));
+        PLS_TRY(device->context, pls_layer_initialize(device, &network->layers[l], seed, w));
     }
 cleanup:
     return status;
 }
 
 pls_status pls_network_forward(pls_device *device, const pls_network *network, pls_view w,
-                               pls_view x, pls_activations activations, int64_t first) {
+                               pls_view x, pls_view scratch, pls_activations activations,
+                               int64_t first) {
     pls_status status = PLS_OK;
     pls_view alpha = x;
     for (int64_t l = 0; l < network->depth; l++) {
-        const pls_layer *layer = &network->layers[l];
         pls_view z = pls_view_rows(activations.z[l], first, x.rows);
         pls_view out = pls_view_rows(activations.alpha[l], first, x.rows);
-        PLS_TRY(device->context, layer->kind->forward(device, layer, w, alpha, z, out));
+        PLS_TRY(device->context,
+                pls_layer_forward(device, &network->layers[l], w, alpha, scratch, z, out));
         alpha = out;
     }
 cleanup:

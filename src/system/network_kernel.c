@@ -3,9 +3,10 @@
  * For two blocks u, v of samples and one layer after the other from the top,
  *     D^L = phi'(z^L) for unit cotangents,   D^(l-1) = phi'(z^(l-1)) * (s_l D^l W^l)
  *     K[u, v] += contribution of layer l from (alpha^(l-1), D^l) of u and of v,
- * either structured (the layer's own, model/dense.c) or by columns of the Jacobian (the explicit
- * way). A tile is as many blocks as the memory option allows to keep side by side; pairs of tiles
- * are walked through, in the lower triangle only. */
+ * by the cheaper of the layer's own structured way and columns of the Jacobian, or by the latter
+ * alone where the explicit way is asked for (model/layer_gram.c). A tile is as many blocks as the
+ * memory option allows to keep side by side; pairs of tiles are walked through, in the lower
+ * triangle only. */
 #include "system/network_system.h"
 
 #include "backend/phase.h"
@@ -61,7 +62,7 @@ static pls_status tile_forward(pls_network_system *system, const tile *t) {
         pls_view x = pls_view_rows(system->inputs, t->first + start,
                                    pls_smaller(system->block, t->samples - start));
         PLS_TRY(device->context, pls_network_forward(device, &system->network, system->base.weights,
-                                                     x, t->activations, start));
+                                                     x, system->scratch, t->activations, start));
     }
 cleanup:
     return pls_phase_end(device, status);
@@ -103,75 +104,39 @@ static pls_status tile_backward(pls_network_system *system, tile *t, int64_t l, 
         int64_t count = pls_smaller(system->block, t->samples - start);
         pls_view z = pls_view_rows(t->activations.z[l], t->row + start, count);
         pls_view d_alpha = l > 0 ? pls_view_rows(below, start * k, count * k) : pls_no_view();
-        PLS_TRY(device->context,
-                layer->kind->backward(device, layer, k, system->base.weights, z,
-                                      pls_view_rows(*d, start * k, count * k), d_alpha));
+        PLS_TRY(device->context, pls_layer_backward(device, layer, k, system->base.weights, z,
+                                                    pls_view_rows(*d, start * k, count * k),
+                                                    system->scratch, d_alpha));
     }
     t->side = 1 - t->side;
 cleanup:
     return pls_phase_end(device, status);
 }
 
-/* The explicit way: kernel += sum over chunks of parameters of J_u[:, chunk] J_v[:, chunk]T. The
- * chunks are whole weight rows, at least PLS_GRAM_CHUNK columns, and do not depend on options. */
-static pls_status explicit_gram(pls_device *device, const pls_kernel_options *options,
-                                const pls_layer *layer, int64_t k, pls_layer_rows u,
-                                pls_layer_rows v, pls_arena *arena, pls_view kernel) {
-    pls_context *context = device->context;
-    int64_t mark = pls_arena_mark(arena);
-    int64_t weights = layer->weight_rows * layer->weight_cols;
-    int64_t total = pls_layer_parameters(layer);
-    int64_t chunk =
-        (PLS_GRAM_CHUNK + layer->weight_cols - 1) / layer->weight_cols * layer->weight_cols;
-    chunk = pls_smaller(chunk, weights);
-    int64_t widest = chunk > layer->biases ? chunk : layer->biases;
-    bool own = v.alpha.rows == 0;
-    pls_view flat_u = pls_no_view(), flat_v = pls_no_view(), workspace = pls_no_view();
-    pls_status status = PLS_OK;
-    int64_t needed =
-        pls_gram_workspace(options->gram, u.d.dtype, u.d.rows, own ? 0 : v.d.rows, widest);
-    if (options->trace) {
-        int64_t joined = pls_gram_workspace(options->gram, u.d.dtype, u.d.rows / k,
-                                            own ? 0 : v.d.rows / k, widest * k);
-        needed = needed > joined ? needed : joined;
-    }
-    PLS_TRY(context, pls_arena_take(arena, u.d.dtype, u.d.rows, widest, &flat_u));
-    if (!own) {
-        PLS_TRY(context, pls_arena_take(arena, v.d.dtype, v.d.rows, widest, &flat_v));
-    }
-    if (needed > 0) {
-        PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
-    }
-    if (arena->buffer == NULL) {
-        goto cleanup;
-    }
-    for (int64_t first = 0, count; first < total; first += count) {
-        count = first < weights ? pls_smaller(chunk, weights - first) : total - first;
-        pls_view j_u = pls_view_slice(flat_u, 0, u.d.rows, count);
-        pls_view j_v = pls_no_view();
-        PLS_TRY(context, layer->kind->jacobian(device, layer, k, u, first, count, j_u));
-        if (!own) {
-            j_v = pls_view_slice(flat_v, 0, v.d.rows, count);
-            PLS_TRY(context, layer->kind->jacobian(device, layer, k, v, first, count, j_v));
-        }
-        if (options->trace) {
-            j_u = pls_view_reshape(j_u, u.d.rows / k, count * k);
-            j_v = own ? j_v : pls_view_reshape(j_v, v.d.rows / k, count * k);
-        }
-        PLS_TRY(context, pls_gram(device, options->gram, j_u, j_v, 1.0, kernel, workspace));
-    }
-cleanup:
-    pls_arena_release(arena, mark);
-    return status;
+/* Whether the layer's contribution is made from rows of the Jacobian: the cheaper way for a whole
+ * block with itself, so that it does not depend on tiles. */
+static pls_gram_way gram_way(const pls_network_system *system, const pls_kernel_options *options,
+                             const pls_layer *layer) {
+    int64_t samples = pls_smaller(system->block, system->base.samples);
+    pls_gram_way way =
+        pls_layer_gram_way(layer, system->network.outputs, options->trace, samples, 0);
+    way.by_rows |= options->method == PLS_KERNEL_EXPLICIT;
+    return way;
 }
 
-static pls_status layer_gram(pls_device *device, const pls_kernel_options *options,
-                             const pls_layer *layer, int64_t k, pls_layer_rows u, pls_layer_rows v,
-                             pls_arena *arena, pls_view kernel) {
-    if (options->method == PLS_KERNEL_EXPLICIT) {
-        return explicit_gram(device, options, layer, k, u, v, arena, kernel);
+bool pls_network_gram_way(const pls_system *base, const pls_kernel_options *options, int64_t i,
+                          pls_kernel_way *way) {
+    const pls_network_system *system = (const pls_network_system *)base;
+    for (int64_t l = 0; l < system->network.depth; l++) {
+        const pls_layer *layer = &system->network.layers[l];
+        if (layer->weight_rows == 0 || i-- > 0) {
+            continue;
+        }
+        pls_gram_way chosen = gram_way(system, options, layer);
+        *way = (pls_kernel_way){l, chosen.by_rows, chosen.structured, chosen.rows};
+        return true;
     }
-    return layer->kind->gram(device, layer, k, options->trace, options->gram, u, v, arena, kernel);
+    return false;
 }
 
 /* The layer's contribution to all pairs of blocks of two tiles (one tile: v = NULL). */
@@ -184,6 +149,7 @@ static pls_status pair_gram(pls_network_system *system, const pls_kernel_options
     int64_t entries = options->trace ? 1 : k; /* rows of the kernel a sample */
     const tile *partner = v != NULL ? v : u;
     pls_view d_partner = v != NULL ? d_v : d_u;
+    bool by_rows = gram_way(system, options, layer).by_rows;
     pls_status status = PLS_OK;
     PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_GRAM));
     for (int64_t bu = 0; bu < pls_block_count(system, u->samples); bu++) {
@@ -204,8 +170,8 @@ static pls_status pair_gram(pls_network_system *system, const pls_kernel_options
                 pls_view_rows(kernel, (u->first + start_u) * entries, count_u * entries),
                 (partner->first + start_v) * entries, count_v * entries);
             PLS_TRY(device->context, pls_check_cancelled(device->context));
-            PLS_TRY(device->context,
-                    layer_gram(device, options, layer, k, rows_u, rows_v, arena, part));
+            PLS_TRY(device->context, pls_layer_gram(device, layer, k, options->trace, options->gram,
+                                                    by_rows, rows_u, rows_v, arena, part));
         }
     }
 cleanup:
@@ -236,8 +202,10 @@ static pls_status gram_layout(pls_network_system *system, const pls_kernel_optio
             const pls_layer *layer = &network->layers[l];
             pls_layer_rows rows = {shape_only(dtype, block, layer->inputs),
                                    shape_only(dtype, block * network->outputs, layer->outputs)};
-            PLS_TRY(device->context, layer_gram(device, options, layer, network->outputs, rows,
-                                                rows, arena, pls_no_view()));
+            PLS_TRY(device->context,
+                    pls_layer_gram(device, layer, network->outputs, options->trace, options->gram,
+                                   gram_way(system, options, layer).by_rows, rows, rows, arena,
+                                   pls_no_view()));
         }
     }
 cleanup:
@@ -339,8 +307,11 @@ static pls_status block_jacobian(pls_network_system *system, tile *t, int64_t bl
         PLS_TRY(context, tile_backward(system, t, l, &d));
         pls_layer_rows rows = {tile_alpha(system, t, l, first - start, count),
                                pls_view_rows(d, (first - start) * k, count * k)};
-        PLS_TRY(context, layer->kind->jacobian(device, layer, k, rows, 0, parameters,
-                                               pls_view_cols(out, layer->offset, parameters)));
+        if (parameters > 0) {
+            PLS_TRY(context,
+                    pls_layer_jacobian(device, layer, k, rows, 0, parameters, system->scratch,
+                                       pls_view_cols(out, layer->offset, parameters)));
+        }
     }
 cleanup:
     return status;

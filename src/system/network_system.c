@@ -28,18 +28,17 @@ static int64_t block_samples(const pls_network *network) {
 
 /* ---- evaluation ------------------------------------------------------------------------------ */
 
-static int64_t selected_in_block(const pls_network_system *system, int64_t block) {
+int64_t pls_network_block_rows(const pls_network_system *system, int64_t block) {
     return pls_smaller(system->block, system->selected - block * system->block);
 }
 
-/* Where the block's rows start in `point`. */
-static int64_t point_row(const pls_network_system *system, int64_t block) {
+int64_t pls_network_point_row(const pls_network_system *system, int64_t block) {
     return system->keeps_all ? block * system->block : 0;
 }
 
 static pls_status block_inputs(pls_network_system *system, int64_t block, pls_view *x) {
     int64_t first = block * system->block;
-    int64_t count = selected_in_block(system, block);
+    int64_t count = pls_network_block_rows(system, block);
     if (!system->listed) {
         *x = pls_view_rows(system->inputs, first, count);
         return PLS_OK;
@@ -51,7 +50,18 @@ static pls_status block_inputs(pls_network_system *system, int64_t block, pls_vi
 static pls_status forward_block(pls_network_system *system, int64_t block, pls_view x) {
     system->present = block;
     return pls_network_forward(system->base.device, &system->network, system->base.weights, x,
-                               system->point, point_row(system, block));
+                               system->scratch, system->point,
+                               pls_network_point_row(system, block));
+}
+
+pls_status pls_network_block(pls_network_system *system, int64_t block, pls_view *x) {
+    pls_status status = PLS_OK;
+    PLS_TRY(system->base.device->context, block_inputs(system, block, x));
+    if (!system->keeps_all && system->present != block) {
+        PLS_TRY(system->base.device->context, forward_block(system, block, *x));
+    }
+cleanup:
+    return status;
 }
 
 static pls_status evaluate(pls_system *base, const int64_t *samples, int64_t count, pls_view out) {
@@ -65,12 +75,13 @@ static pls_status evaluate(pls_system *base, const int64_t *samples, int64_t cou
     }
     for (int64_t b = 0; b < pls_block_count(system, count); b++) {
         pls_view x;
-        int64_t rows = selected_in_block(system, b);
+        int64_t rows = pls_network_block_rows(system, b);
         PLS_TRY(context, block_inputs(system, b, &x));
         PLS_TRY(context, forward_block(system, b, x));
         pls_view f = system->point.alpha[system->network.depth - 1];
-        PLS_TRY(context, pls_copy(base->device, pls_view_rows(f, point_row(system, b), rows),
-                                  pls_view_rows(out, b * system->block, rows)));
+        PLS_TRY(context,
+                pls_copy(base->device, pls_view_rows(f, pls_network_point_row(system, b), rows),
+                         pls_view_rows(out, b * system->block, rows)));
     }
 cleanup:
     return status;
@@ -83,13 +94,10 @@ static pls_status pullback(pls_system *base, pls_view u, pls_view g) {
     pls_context *context = device->context;
     pls_status status = PLS_OK;
     for (int64_t b = 0; b < pls_block_count(system, system->selected); b++) {
-        int64_t rows = selected_in_block(system, b);
-        int64_t row = point_row(system, b);
+        int64_t rows = pls_network_block_rows(system, b);
+        int64_t row = pls_network_point_row(system, b);
         pls_view x;
-        PLS_TRY(context, block_inputs(system, b, &x));
-        if (!system->keeps_all && system->present != b) {
-            PLS_TRY(context, forward_block(system, b, x));
-        }
+        PLS_TRY(context, pls_network_block(system, b, &x));
         int side = 0;
         pls_view d = pls_view_slice(system->d[side], 0, rows, network->outputs);
         PLS_TRY(context, pls_copy(device, pls_view_rows(u, b * system->block, rows), d));
@@ -100,8 +108,10 @@ static pls_status pullback(pls_system *base, pls_view u, pls_view g) {
             side = 1 - side;
             pls_view d_alpha =
                 l > 0 ? pls_view_slice(system->d[side], 0, rows, layer->inputs) : pls_no_view();
-            PLS_TRY(context, layer->kind->backward(device, layer, 1, base->weights, z, d, d_alpha));
-            PLS_TRY(context, layer->kind->gradient(device, layer, alpha, d, b == 0 ? 0.0 : 1.0, g));
+            PLS_TRY(context, pls_layer_backward(device, layer, 1, base->weights, z, d,
+                                                system->scratch, d_alpha));
+            PLS_TRY(context, pls_layer_gradient(device, layer, alpha, d, system->scratch,
+                                                b == 0 ? 0.0 : 1.0, g));
             d = d_alpha;
         }
     }
@@ -118,6 +128,7 @@ static void destroy(pls_system *base) {
     pls_activations_destroy(context, &system->point);
     pls_activations_destroy(context, &system->tile_u);
     pls_activations_destroy(context, &system->tile_v);
+    pls_activations_destroy(context, &system->tangent);
     pls_network_destroy(context, &system->network);
     pls_release(context, (void *)system->model.layers);
     pls_release(context, system->inputs_host);
@@ -131,17 +142,31 @@ static pls_status initialize(pls_system *base) {
     return pls_network_initialize(base->device, &system->network, system->seed, base->weights);
 }
 
+/* Lengths of the sums that a number passes through; a pixel of a convolution is a sum over the
+ * channels under the kernel, and each of its weights' derivatives one over positions. */
 static double rounding_growth(const pls_system *base) {
     const pls_network *network = &((const pls_network_system *)base)->network;
-    double growth = 0.0;
+    double growth = 0.0, positions = 1.0;
     for (int64_t l = 0; l < network->depth; l++) {
         const pls_layer *layer = &network->layers[l];
+        double window = (double)(layer->edge * layer->edge);
         growth += sqrt((double)layer->weight_cols) + 2.0; /* forwards, and phi */
-        if (l > 0) {
-            growth += sqrt((double)layer->weight_rows) + 2.0; /* backwards through it, and phi' */
+        if (l > 0) {                                      /* backwards through it, and phi' */
+            growth += sqrt((double)layer->weight_rows * window) + 2.0;
+        }
+        if (layer->weight_rows > 0) {
+            positions = fmax(positions, (double)pls_layer_positions(layer));
         }
     }
-    return 2.0 * growth;
+    return 2.0 * (growth + (positions > 1.0 ? sqrt(positions) : 0.0));
+}
+
+/* The weight as PyTorch shapes it: out x in, or out x in x kernel x kernel. */
+static int weight_shape(const pls_layer *layer, int64_t shape[8]) {
+    shape[0] = layer->weight_rows;
+    shape[1] = layer->in.image.channels;
+    shape[2] = shape[3] = layer->edge;
+    return layer->out.is_vector ? 2 : 4;
 }
 
 static bool tensor(const pls_system *base, int64_t i, char name[64], int *rank, int64_t shape[8],
@@ -149,15 +174,14 @@ static bool tensor(const pls_system *base, int64_t i, char name[64], int *rank, 
     const pls_network_system *system = (const pls_network_system *)base;
     for (int64_t l = 0; l < system->network.depth; l++) {
         const pls_layer *layer = &system->network.layers[l];
-        int64_t here = layer->biases > 0 ? 2 : 1;
+        int64_t here = (layer->weight_rows > 0) + (layer->biases > 0);
         if (i >= here) {
             i -= here;
             continue;
         }
         snprintf(name, 64, "layers.%lld.%s", (long long)l, i == 0 ? "weight" : "bias");
-        *rank = i == 0 ? 2 : 1;
-        shape[0] = layer->weight_rows;
-        shape[1] = layer->weight_cols;
+        shape[0] = layer->biases;
+        *rank = i == 0 ? weight_shape(layer, shape) : 1;
         *first = layer->offset + (i == 0 ? 0 : layer->weight_rows * layer->weight_cols);
         return true;
     }
@@ -174,7 +198,11 @@ static const pls_system_kind network_kind = {
     .evaluate = evaluate,
     .pullback = pullback,
     .jacobian = pls_network_jacobian,
+    .pushforward = pls_network_pushforward,
+    .curvature = pls_network_curvature,
+    .kink = pls_network_kink,
     .gram = pls_network_gram,
+    .gram_way = pls_network_gram_way,
     .duplicate = duplicate,
     .rounding_growth = rounding_growth,
     .tensor = tensor,
@@ -186,6 +214,16 @@ static const pls_system_kind network_kind = {
 pls_network_options pls_network_options_defaults(void) {
     pls_network_options options = {PLS_F32, 0, 0};
     return options;
+}
+
+static void describe_kink(pls_network_system *system) {
+    for (int64_t l = 0; l < system->network.depth; l++) {
+        if (system->network.layers[l].activation == PLS_RELU) {
+            snprintf(system->kink, sizeof system->kink,
+                     "model.layers[%lld] is relu, whose slope jumps at 0", (long long)l);
+            return;
+        }
+    }
 }
 
 static pls_status check_data(pls_context *context, const pls_network *network,
@@ -251,6 +289,7 @@ static pls_status layout(pls_network_system *system, pls_arena *arena) {
         PLS_TRY(context, pls_arena_take(arena, dtype, block, network->widest, &system->d[i]));
         system->d[i] = pls_view_reshape(system->d[i], 1, block * network->widest);
     }
+    PLS_TRY(context, pls_network_take_scratch(network, arena, dtype, &system->scratch));
 cleanup:
     return status;
 }
@@ -317,6 +356,8 @@ pls_status pls_network_system_create(pls_device *device, const pls_model *model,
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->point));
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->tile_u));
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->tile_v));
+    PLS_TRY(context, pls_activations_create(context, &system->network, &system->tangent));
+    describe_kink(system);
     PLS_TRY(context, copy_host(system, model, data));
     PLS_TRY(context, reserve(system, resolved.memory));
     pls_system_describe_targets(&system->base, system->targets_host);

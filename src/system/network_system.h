@@ -1,5 +1,6 @@
-/* The inside of a network system, shared by network_system.c (points and gradients) and
- * network_kernel.c (Jacobian rows and the tangent kernel).
+/* The inside of a network system, shared by network_system.c (points and gradients),
+ * network_tangent.c (forward tangents and second derivatives) and network_kernel.c (Jacobian rows
+ * and the tangent kernel).
  *
  * All passes work on blocks of U consecutive samples, U a function of the architecture alone, and
  * every product is formed block by block. So what is kept in memory, how large a tile is and how
@@ -30,9 +31,13 @@ typedef struct pls_network_system {
     int64_t *selection; /* n: the samples last evaluated, if they were listed */
     int64_t selected;   /* how many */
     bool listed;
-    pls_view d[2]; /* 1 x U widest: derivatives of the pullback, in turn */
+    pls_view d[2];    /* 1 x U widest: derivatives of the pullback, in turn */
+    pls_view scratch; /* of the layers */
 
     pls_activations tile_u, tile_v; /* views of kernel tiles, when not everything is kept */
+    pls_activations tangent;        /* views of forward tangents */
+
+    char kink[96]; /* why F is not twice differentiable; "" if it is */
 } pls_network_system;
 
 /* Blocks that so many samples make. */
@@ -40,7 +45,21 @@ static inline int64_t pls_block_count(const pls_network_system *system, int64_t 
     return (samples + system->block - 1) / system->block;
 }
 
-/* The table's `jacobian` and `gram` of a network (system.h). */
+/* Samples of a block of the last evaluation, and where its rows start in `point`. */
+int64_t pls_network_block_rows(const pls_network_system *system, int64_t block);
+int64_t pls_network_point_row(const pls_network_system *system, int64_t block);
+
+/* The inputs of a block of the last evaluation, its activations being in `point`: computed anew if
+ * they have been given up. */
+pls_status pls_network_block(pls_network_system *system, int64_t block, pls_view *x);
+
+/* The table's functions of a network (system.h). */
+pls_status pls_network_pushforward(pls_system *base, pls_view v, pls_arena *arena, pls_view out);
+pls_status pls_network_curvature(pls_system *base, pls_view u, pls_view v, pls_arena *arena,
+                                 pls_view out);
+const char *pls_network_kink(const pls_system *base);
+bool pls_network_gram_way(const pls_system *base, const pls_kernel_options *options, int64_t i,
+                          pls_kernel_way *way);
 pls_status pls_network_jacobian(pls_system *base, int64_t first, int64_t count, pls_arena *arena,
                                 pls_view out);
 pls_status pls_network_gram(pls_system *base, const pls_kernel_options *options, pls_arena *arena,

@@ -52,6 +52,11 @@ typedef struct pls_system_kind {
     pls_status (*gram)(pls_system *system, const pls_kernel_options *options, pls_arena *arena,
                        pls_view kernel);
 
+    /* Optional, beside `gram`: how the i-th part of the kernel is computed and what the ways cost;
+     * false past the last part. */
+    bool (*gram_way)(const pls_system *system, const pls_kernel_options *options, int64_t i,
+                     pls_kernel_way *way);
+
     /* A system in another precision with only the listed samples (NULL = all); its weights are
      * still to be copied, from `system` to it (pls_copy rounds them to its precision). */
     pls_status (*duplicate)(pls_system *system, const int64_t *samples, int64_t count,

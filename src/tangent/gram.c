@@ -175,6 +175,12 @@ const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_opt
     return pls_gram_description(system->device, gram, system->precision);
 }
 
+bool pls_kernel_way_of(const pls_kernel *kernel, int64_t i, pls_kernel_way *way) {
+    const pls_system *system = kernel->system;
+    return system->kind->gram_way != NULL &&
+           system->kind->gram_way(system, &kernel->options, i, way);
+}
+
 int64_t pls_kernel_size(const pls_kernel *kernel) {
     return kernel->size;
 }

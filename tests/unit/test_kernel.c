@@ -584,7 +584,7 @@ Test(spectrum, equal_inputs_give_an_eigenvalue_below_the_floor) {
     network_plan plan = {.hidden = PLS_TANH, .precision = PLS_F64};
     network_fixture f = network_set_up(&plan);
     pls_dataset twice = {0};
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 50, PLS_TANH}, {PLS_LAYER_DENSE, 2, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 50, .activation = PLS_TANH}, {.width = 2}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = 5;

@@ -1,4 +1,4 @@
-/* Dense networks against independent float64 values (tests/reference, by automatic
+/* Networks against independent float64 values (tests/reference, by automatic
  * differentiation): outputs, loss, gradient, kernel, eigenvalues, PL ratio and a path of gradient
  * descent, in both precisions and by both ways to the kernel. */
 #include "reference_case.h"
@@ -15,8 +15,9 @@ typedef struct network_case {
 } network_case;
 
 static const char *const names[] = {
-    "mlp_bottleneck",   "mlp_nonlinear_output", "mlp_relu",     "mlp_sigmoid_3out_bias",
-    "mlp_standard_erf", "mlp_swish_deep",       "mlp_tanh_1out"};
+    "cnn_flatten",   "cnn_pool_bias",         "mlp_bottleneck",   "mlp_nonlinear_output",
+    "mlp_relu",      "mlp_sigmoid_3out_bias", "mlp_standard_erf", "mlp_swish_deep",
+    "mlp_tanh_1out", "resnet_conv",           "resnet_dense"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
 static struct criterion_test_params all_cases(void) {

@@ -324,8 +324,7 @@ static network_fixture digits_set_up(pls_target_coding coding, pls_dtype precisi
     data.samples = 30;
     data.targets = coding;
     network_check(&f, pls_dataset_load(f.context, &data, &f.data));
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 60, PLS_GELU},
-                               {PLS_LAYER_DENSE, f.data.outputs, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 60, .activation = PLS_GELU}, {.width = f.data.outputs}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = 64;
@@ -398,7 +397,7 @@ Test(train, no_pl_ratio_where_it_is_not_defined) {
         targets[2 * i + 1] = 0.75;
     }
     network_check(&f, pls_dataset_from_arrays(f.context, 12, 5, 2, f.data.inputs, targets, &soft));
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 2, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 2}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = 5;
@@ -428,7 +427,7 @@ Test(theory, curvature_is_that_of_the_closed_form) {
     network_check(&f, pls_device_open(f.context, &device, &f.device));
     double x = 1.0, y = 0.8;
     network_check(&f, pls_dataset_from_arrays(f.context, 1, 1, 1, &x, &y, &f.data));
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 1, PLS_TANH}};
+    pls_layer_spec layers[] = {{.width = 1, .activation = PLS_TANH}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = 1;
@@ -461,8 +460,7 @@ Test(theory, curvature_is_found_in_a_mixed_direction) {
     network_check(&f, pls_device_open(f.context, &device, &f.device));
     double x = 1.7, y = 0.4, w[2] = {0.9, -1.4};
     network_check(&f, pls_dataset_from_arrays(f.context, 1, 1, 1, &x, &y, &f.data));
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 1, PLS_IDENTITY},
-                               {PLS_LAYER_DENSE, 1, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 1}, {.width = 1}};
     pls_model model = pls_model_defaults();
     model.input_rank = 1;
     model.input_shape[0] = 1;
@@ -480,7 +478,7 @@ Test(theory, curvature_is_found_in_a_mixed_direction) {
 /* With equal inputs mu is rounding and nothing else: no ball is promised. */
 Test(theory, a_mu_below_its_floor_promises_no_ball) {
     network_fixture f = network_set_up(&small);
-    pls_layer_spec layers[] = {{PLS_LAYER_DENSE, 50, PLS_TANH}, {PLS_LAYER_DENSE, 2, PLS_IDENTITY}};
+    pls_layer_spec layers[] = {{.width = 50, .activation = PLS_TANH}, {.width = 2}};
     pls_model model = pls_model_defaults();
     pls_dataset twice = {0};
     pls_system *system = NULL;
