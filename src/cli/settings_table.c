@@ -164,6 +164,10 @@ static const setting table[] = {
     {.key = "output.kernel", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.kernel), .text = "true",
      .help = "write kernel.npy (plstar kernel), 8 N^2 bytes"},
+    {.key = "output.infinite", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.infinite), .text = "false",
+     .help = "write kernel_infinite.npy (plstar kernel), the limit at infinite width, 8 n^2 bytes, "
+             "and measure the kernel's distance from it"},
     {.key = "output.gradient", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.gradient), .text = "false",
      .help = "write gradient.npy (plstar kernel), 8 P bytes"},
