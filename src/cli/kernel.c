@@ -27,7 +27,8 @@ static pls_status find_limit(kernel_run *run) {
     pls_status status = PLS_OK;
     double start = cli_seconds();
     CLI_TRY(pls_infinite_width_compute(run->experiment.device, &run->experiment.model,
-                                       &run->experiment.data, 0.0, &run->limit));
+                                       &run->experiment.data,
+                                       run->settings.output.infinite_tolerance, &run->limit));
     summary_seconds(&run->summary, "infinite_width", cli_seconds() - start);
 cleanup:
     return status;

@@ -84,6 +84,7 @@ typedef struct settings {
     } monitor;
     struct {
         bool report, kernel, infinite, gradient, jacobian;
+        double infinite_tolerance;
     } output;
     unsigned char origins[SETTINGS_LIMIT]; /* origin, in the table's order */
 } settings;

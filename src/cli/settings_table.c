@@ -168,6 +168,10 @@ static const setting table[] = {
      .offset = FIELD(output.infinite), .text = "false",
      .help = "write kernel_infinite.npy (plstar kernel), the limit at infinite width, 8 n^2 bytes, "
              "and measure the kernel's distance from it"},
+    {.key = "output.infinite_tolerance", .type = SETTING_NUMBER,
+     .flags = SETTING_RESUMABLE | SETTING_POSITIVE, .offset = FIELD(output.infinite_tolerance),
+     .text = "1e-12", .most = 1,
+     .help = "how exact its expectations without a closed form must be, relative"},
     {.key = "output.gradient", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.gradient), .text = "false",
      .help = "write gradient.npy (plstar kernel), 8 P bytes"},

@@ -149,18 +149,18 @@ cleanup:
 }
 
 static pls_status fail_order(pls_context *context, const pls_gaussian_moments *moments,
-                             double tolerance) {
+                             int64_t order, double tolerance) {
     double largest = 0.0;
     for (int64_t i = 0; i < moments->count; i++) {
         largest = fmax(largest, moments->deviations[i]);
     }
     return pls_fail(context, PLS_ERROR_NUMERIC,
                     "infinite width: expectations of %s over Gaussian variables of deviation up to "
-                    "%.3g still change by %.2g when the Gauss-Hermite rule goes from %d to %d "
+                    "%.3g still change by %.2g when the Gauss-Hermite rule goes from %lld to %lld "
                     "nodes, and %.2g was asked for; scale the inputs (data.normalize) or "
-                    "model.sigma_w down, or take erf, which has a closed form",
-                    pls_activation_name(moments->phi), largest, moments->error, LAST_ORDER / 2,
-                    LAST_ORDER, tolerance);
+                    "model.sigma_w down, or allow more (output.infinite_tolerance)",
+                    pls_activation_name(moments->phi), largest, moments->error,
+                    (long long)(order / 2), (long long)order, tolerance);
 }
 
 static pls_status raise_order(pls_context *context, const double *covariance, double tolerance,
@@ -177,7 +177,7 @@ static pls_status raise_order(pls_context *context, const double *covariance, do
         fine = (pls_coefficients){0};
     } while (!(moments->error <= tolerance) && coarse.order < LAST_ORDER);
     if (!(moments->error <= tolerance)) {
-        status = fail_order(context, moments, tolerance);
+        status = fail_order(context, moments, coarse.order, tolerance);
         goto cleanup;
     }
     moments->order = coarse.order;
