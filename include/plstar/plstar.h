@@ -6,6 +6,7 @@
 #include "plstar/context.h"
 #include "plstar/dataset.h"
 #include "plstar/device.h"
+#include "plstar/infinite_width.h"
 #include "plstar/model.h"
 #include "plstar/report.h"
 #include "plstar/status.h"

@@ -41,6 +41,8 @@ static const option_entry table[] = {
      "structured (layer by layer) or explicit (Jacobian rows)"},
     {"trace", 0, NULL, RUNS, "monitor.trace", "true", "Tangent kernel",
      "the n x n kernel summed over outputs"},
+    {"infinite", 0, NULL, KERNEL, "output.infinite", "true", "Tangent kernel",
+     "the limit at infinite width, and the distance from it"},
     {"gradient", 0, NULL, KERNEL, "output.gradient", "true", "Tangent kernel",
      "write gradient.npy"},
     {"jacobian", 0, NULL, KERNEL, "output.jacobian", "true", "Tangent kernel",

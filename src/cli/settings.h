@@ -83,7 +83,8 @@ typedef struct settings {
         int64_t floor_samples;
     } monitor;
     struct {
-        bool report, kernel, gradient, jacobian;
+        bool report, kernel, infinite, gradient, jacobian;
+        double infinite_tolerance;
     } output;
     unsigned char origins[SETTINGS_LIMIT]; /* origin, in the table's order */
 } settings;

@@ -23,6 +23,10 @@ static const char *const placed_keys[] = {"command",
                                           "lambda_max",
                                           "condition_number",
                                           "kernel_floor",
+                                          "infinite_width_distance",
+                                          "infinite_width_lambda_min",
+                                          "infinite_width_lambda_max",
+                                          "infinite_width_floor",
                                           "device",
                                           "precision",
                                           "gram",
@@ -233,6 +237,19 @@ static void loss_rows(pls_text *page, const pls_report_run *run, const pls_repor
     size_row(page, run);
 }
 
+/* The limit of infinite width, where it was asked for. */
+static void limit_rows(pls_text *page, const pls_report_run *run) {
+    double floor_value = pls_report_number(run, "infinite_width_floor");
+    number_row(page, "Distance from infinite width",
+               "‖<i>K</i> − <i>Θ</i>‖ / ‖<i>Θ</i>‖, <i>Θ</i> the kernel's limit",
+               pls_report_number(run, "infinite_width_distance"));
+    eigenvalue_row(page, "<i>λ</i><sub>min</sub>(<i>Θ</i>)", "smallest eigenvalue of the limit",
+                   pls_report_number(run, "infinite_width_lambda_min"), NAN, NAN, floor_value);
+    eigenvalue_row(page, "<i>λ</i><sub>max</sub>(<i>Θ</i>)", "largest eigenvalue of the limit",
+                   pls_report_number(run, "infinite_width_lambda_max"), NAN, NAN, floor_value);
+    number_row(page, "Floor of the limit", "as above, for <i>Θ</i>", floor_value);
+}
+
 static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     double floor_value = pls_report_number(run, "kernel_floor");
     eigenvalue_row(page, "μ = <i>λ</i><sub>min</sub>(<i>K</i>)",
@@ -250,6 +267,7 @@ static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_rep
     condition_row(page, run);
     number_row(page, "Floor of the numerical error",
                "an eigenvalue below it cannot be told from zero", floor_value);
+    limit_rows(page, run);
     double share = pls_report_number(run, "monitor_share");
     if (!isnan(share)) {
         char number[PLS_NUMBER_SIZE];

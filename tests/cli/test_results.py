@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 from support import SMALL, Case, main, read_npy, read_safetensors, run, write_npy
 
@@ -171,6 +172,49 @@ class Results(Case):
             self.good(*base, "--threads", threads, "--out", f"t{threads}")
         for name in ("metrics.csv", "weights.safetensors"):
             self.assertEqual(self.read("t1", name), self.read("t2", name), name)
+
+    def test_the_limit_of_infinite_width(self):
+        base = ["kernel", "--set", "model.width=512", "--set", "data.samples=8", "--precision", "f64"]
+        for name, more in (("k", []), ("t", ["--trace", "--set", "output.kernel=false"])):
+            result = self.good(*base, "--infinite", *more, "--out", name)
+            summary, outputs = self.summary(name), 10
+            shape, theta = read_npy(self.path(name, "kernel_infinite.npy"))
+            self.assertEqual(shape, (8, 8))
+            self.assertEqual(theta, [theta[j * 8 + i] for i in range(8) for j in range(8)])
+            self.assertIn("from that at infinite width", result.stdout)
+            self.assertLess(summary["infinite_width_distance"], 0.3)
+            self.assertGreater(summary["infinite_width_lambda_min"], summary["infinite_width_floor"])
+            self.assertGreater(summary["infinite_width_order"], 0)
+            self.assertLess(summary["infinite_width_error"], 2e-12)
+            page = self.read(name, "report.html").decode()
+            self.assertIn("Distance from infinite width", page)
+            self.assertNotIn("infinite_width_distance</code>", page)
+        self.assertEqual(self.read("k", "kernel_infinite.npy"), self.read("t", "kernel_infinite.npy"))
+        self.assertFalse(os.path.exists(self.path("t", "kernel.npy")))
+        size, kernel = 8 * outputs, read_npy(self.path("k", "kernel.npy"))[1]
+        apart = whole = 0.0
+        for i in range(size):
+            for j in range(size):
+                same = i % outputs == j % outputs
+                expected = theta[i // outputs * 8 + j // outputs] if same else 0.0
+                apart += (kernel[i * size + j] - expected) ** 2
+                whole += expected ** 2
+        distance = math.sqrt(apart / whole)
+        self.assertAlmostEqual(self.summary("k")["infinite_width_distance"] / distance, 1, places=12)
+
+    def test_no_limit_leaves_no_folder(self):
+        self.refused(2, "kernel", "--infinite", "--set", "model.parameterization=standard", "--out",
+                     "k", words=["standard parameterization", "ntk"])
+        self.assertFalse(os.path.exists(self.path("k")))
+        steep = ["kernel", *SMALL, "--infinite", "--set", "model.sigma_w=6", "--out", "k"]
+        self.refused(1, *steep, words=["tanh", "4096 nodes", "output.infinite_tolerance"])
+        self.assertFalse(os.path.exists(self.path("k")))
+        self.good(*steep, "--set", "output.infinite_tolerance=1e-6")
+        self.assertGreater(self.summary("k")["infinite_width_error"], 1e-12)
+        self.good("kernel", *SMALL, "--infinite", "--overwrite", "--out", "k")
+        self.good("kernel", *SMALL, "--overwrite", "--out", "k")
+        self.assertFalse(os.path.exists(self.path("k", "kernel_infinite.npy")))
+        self.assertNotIn("infinite_width_distance", self.summary("k"))
 
     def test_equal_inputs_are_noted(self):
         rows = [[1.0, 2.0], [0.5, -1.0], [3.0, 1.0], [0.5, -1.0]]
