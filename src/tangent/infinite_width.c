@@ -230,10 +230,16 @@ static pls_status take_layers(pls_context *context, const pls_model *model, pls_
         case PLS_LAYER_DENSE:
             layers[(*depth)++] = (pls_chain_layer){false, spec->activation};
             break;
+        case PLS_LAYER_RESIDUAL_DENSE:
+            layers[(*depth)++] = (pls_chain_layer){true, spec->activation};
+            break;
+        case PLS_LAYER_FLATTEN:
+            break;
         default:
             return pls_fail(context, PLS_ERROR_UNSUPPORTED,
                             "infinite width: model.layers[%lld] is of type %s, for which the limit "
-                            "is not known here; only chains of dense layers have it",
+                            "is not known here; only chains of dense and residual_dense layers "
+                            "have it",
                             (long long)l, pls_layer_type_name(spec->type));
         }
     }

@@ -1,13 +1,10 @@
 /* The kernel at infinite width: expectations against a rule of another kind, against known values
  * and against Price's theorem; the recursion against its formulas, exact cases and networks of
  * finite width; what is refused. */
-#include "base/random.h"
 #include "networks.h"
 #include "tangent/gaussian_moments.h"
 #include "tangent/hermite.h"
 #include "tangent/infinite_width.h"
-
-#include "backend/activation.h"
 
 #include <math.h>
 
@@ -348,8 +345,9 @@ Test(infinite, linear_networks_are_known) {
     tear_down(&f);
 }
 
-/* The distance of the kernel at random weights from f->limit. */
-static double distance_of_network(fixture *f, pls_dtype precision, uint64_t seed, bool trace) {
+/* The kernel at random weights. */
+static void kernel_of_network(fixture *f, pls_dtype precision, uint64_t seed, bool trace,
+                              double *matrix) {
     pls_network_options options = pls_network_options_defaults();
     pls_kernel_options how = pls_kernel_options_defaults();
     pls_system *system = NULL;
@@ -362,13 +360,18 @@ static double distance_of_network(fixture *f, pls_dtype precision, uint64_t seed
     SUPPORT_EXPECT_OK(f->context, pls_system_initialize(system));
     SUPPORT_EXPECT_OK(f->context, pls_kernel_create(system, &how, &kernel));
     SUPPORT_EXPECT_OK(f->context, pls_kernel_compute(kernel));
-    int64_t size = pls_kernel_size(kernel);
-    double *matrix = calloc((size_t)(size * size), sizeof *matrix);
     SUPPORT_EXPECT_OK(f->context, pls_kernel_download(kernel, matrix));
-    double distance = pls_infinite_width_distance(&f->limit, f->data.outputs, trace, matrix);
-    free(matrix);
     pls_kernel_destroy(kernel);
     pls_system_destroy(system);
+}
+
+/* Its distance from f->limit. */
+static double distance_of_network(fixture *f, pls_dtype precision, uint64_t seed, bool trace) {
+    int64_t size = f->data.samples * (trace ? 1 : f->data.outputs);
+    double *matrix = calloc((size_t)(size * size), sizeof *matrix);
+    kernel_of_network(f, precision, seed, trace, matrix);
+    double distance = pls_infinite_width_distance(&f->limit, f->data.outputs, trace, matrix);
+    free(matrix);
     return distance;
 }
 
@@ -446,151 +449,25 @@ Test(infinite, outputs_become_independent) {
     tear_down(&f);
 }
 
-/* ---- residual layers: networks simulated on the host ------------------------------------------
- */
-
-enum { POINTS = 3, CHAIN = 4 };
-
-/* W^l of a layer, rows x cols standard normal numbers; biases after them. */
-static double *draw(uint64_t seed, int layer, int64_t count) {
-    double *numbers = malloc((size_t)count * sizeof *numbers);
-    pls_random_stream stream = {seed, PLS_RANDOM_TEST, (uint32_t)layer};
-    for (int64_t e = 0; e < count; e++) {
-        numbers[e] = pls_random_normal_at(stream, (uint64_t)e);
-    }
-    return numbers;
-}
-
-static double dot(const double *a, const double *b, int64_t count) {
-    double sum = 0.0;
-    for (int64_t c = 0; c < count; c++) {
-        sum += a[c] * b[c];
-    }
-    return sum;
-}
-
-/* A network of width m with one output, its z, alpha and derivatives for all points. */
-typedef struct simulation {
-    const pls_chain *chain;
-    int64_t m;
-    int64_t inputs[CHAIN], outputs[CHAIN];
-    double *weights[CHAIN];
-    double *alpha[CHAIN]; /* POINTS x inputs */
-    double *z[CHAIN];     /* POINTS x outputs */
-    double *d[CHAIN];     /* POINTS x outputs: df/dz */
-} simulation;
-
-static void simulate_forward(simulation *s, int layer, const pls_chain_layer *kind) {
-    int64_t in = s->inputs[layer], out = s->outputs[layer];
-    double scale = sqrt(s->chain->weight_variance / (double)in);
-    double shift = sqrt(s->chain->bias_variance);
-    for (int p = 0; p < POINTS; p++) {
-        const double *alpha = s->alpha[layer] + p * in;
-        for (int64_t r = 0; r < out; r++) {
-            double z = scale * dot(s->weights[layer] + r * in, alpha, in) +
-                       shift * s->weights[layer][out * in + r];
-            s->z[layer][p * out + r] = z;
-            if (layer + 1 < CHAIN) {
-                s->alpha[layer + 1][p * out + r] =
-                    (kind->residual ? alpha[r] : 0.0) + pls_activate_f64(kind->activation, z);
-            }
-        }
-    }
-}
-
-/* From df/dalpha behind the layer in `above` to df/dz, and to df/dalpha before it in `below`. */
-static void simulate_backward(simulation *s, int layer, const pls_chain_layer *kind,
-                              const double *above, double *below) {
-    int64_t in = s->inputs[layer], out = s->outputs[layer];
-    double scale = sqrt(s->chain->weight_variance / (double)in);
-    for (int p = 0; p < POINTS; p++) {
-        for (int64_t c = 0; c < in; c++) {
-            below[p * in + c] = kind->residual ? above[p * out + c] : 0.0;
-        }
-        for (int64_t r = 0; r < out; r++) {
-            double z = s->z[layer][p * out + r];
-            double d = above[p * out + r] * pls_activation_slope_f64(kind->activation, z);
-            s->d[layer][p * out + r] = d;
-            for (int64_t c = 0; c < in; c++) {
-                below[p * in + c] += scale * d * s->weights[layer][r * in + c];
-            }
-        }
-    }
-}
-
-/* kernel (POINTS x POINTS) += the sum over layers of (s^2 <alpha, alpha> + t^2) <d, d>. */
-static void simulate_kernel(const simulation *s, double *kernel) {
-    for (int l = 0; l < CHAIN; l++) {
-        int64_t in = s->inputs[l], out = s->outputs[l];
-        for (int i = 0; i < POINTS; i++) {
-            for (int j = 0; j < POINTS; j++) {
-                double inputs = dot(s->alpha[l] + i * in, s->alpha[l] + j * in, in);
-                kernel[i * POINTS + j] +=
-                    (s->chain->weight_variance * inputs / (double)in + s->chain->bias_variance) *
-                    dot(s->d[l] + i * out, s->d[l] + j * out, out);
-            }
-        }
-    }
-}
-
-static void simulate(const pls_chain *chain, int64_t m, const double *inputs, uint64_t seed,
-                     double *kernel) {
-    simulation s = {.chain = chain, .m = m};
-    size_t most = (size_t)(m > INPUTS ? m : INPUTS) * POINTS * sizeof(double);
-    double *above = malloc(most), *below = malloc(most);
-    for (int l = 0; l < CHAIN; l++) {
-        s.inputs[l] = l == 0 ? INPUTS : m;
-        s.outputs[l] = l + 1 < CHAIN ? m : 1;
-        s.weights[l] = draw(seed, l, s.outputs[l] * (s.inputs[l] + 1));
-        s.alpha[l] = malloc(most);
-        s.z[l] = malloc(most);
-        s.d[l] = malloc(most);
-    }
-    memcpy(s.alpha[0], inputs, POINTS * INPUTS * sizeof *inputs);
-    for (int l = 0; l < CHAIN; l++) {
-        simulate_forward(&s, l, &chain->layers[l]);
-    }
-    for (int p = 0; p < POINTS; p++) {
-        above[p] = 1.0;
-    }
-    for (int l = CHAIN - 1; l >= 0; l--) {
-        simulate_backward(&s, l, &chain->layers[l], above, below);
-        memcpy(above, below, (size_t)(POINTS * s.inputs[l]) * sizeof *above);
-    }
-    memset(kernel, 0, POINTS * POINTS * sizeof *kernel);
-    simulate_kernel(&s, kernel);
-    for (int l = 0; l < CHAIN; l++) {
-        free(s.weights[l]);
-        free(s.alpha[l]);
-        free(s.z[l]);
-        free(s.d[l]);
-    }
-    free(above);
-    free(below);
-}
-
 /* A dense layer, two residual ones and a linear one: the root mean square distance falls like
  * m^(-1/2), and the mean over seeds, in which what is random cancels, is near the limit. */
 Test(infinite, residual_networks_approach_the_limit) {
     static const pls_activation phi[] = {PLS_TANH, PLS_SOFTPLUS, PLS_SIGMOID, PLS_RELU, PLS_GELU};
-    enum { WIDTHS = 4, SEEDS = 16 };
-    fixture f = set_up(PLS_TANH, 0, POINTS, 1);
+    enum { POINTS = 3, WIDTHS = 4, SEEDS = 64 };
     for (size_t a = 0; a < sizeof phi / sizeof *phi; a++) {
-        pls_chain_layer layers[CHAIN] = {
-            {false, phi[a]}, {true, phi[a]}, {true, phi[a]}, {false, PLS_IDENTITY}};
-        pls_chain chain = {
-            .weight_variance = 1.1, .bias_variance = 0.2, .depth = CHAIN, .layers = layers};
-        pls_infinite_width limit = {0};
-        double distances[WIDTHS], mean[POINTS * POINTS];
-        SUPPORT_EXPECT_OK(f.context, pls_chain_infinite_width(f.context, &chain, POINTS, INPUTS,
-                                                              f.data.inputs, 1e-12, &limit));
+        fixture f = set_up(phi[a], 3, POINTS, 1);
+        double distances[WIDTHS], kernel[POINTS * POINTS], mean[POINTS * POINTS];
+        f.layers[1].type = f.layers[2].type = PLS_LAYER_RESIDUAL_DENSE;
+        f.model.sigma_w = 1.05;
+        give_biases(&f);
+        SUPPORT_EXPECT_OK(f.context, compute(&f));
         for (int w = 0; w < WIDTHS; w++) {
             double square = 0.0;
+            f.layers[0].width = f.layers[1].width = f.layers[2].width = (int64_t)32 << w;
             memset(mean, 0, sizeof mean);
             for (uint64_t seed = 0; seed < SEEDS; seed++) {
-                double kernel[POINTS * POINTS];
-                simulate(&chain, (int64_t)32 << w, f.data.inputs, seed, kernel);
-                square += pow(pls_infinite_width_distance(&limit, 1, false, kernel), 2);
+                kernel_of_network(&f, PLS_F64, seed, false, kernel);
+                square += pow(pls_infinite_width_distance(&f.limit, 1, false, kernel), 2);
                 for (int e = 0; e < POINTS * POINTS; e++) {
                     mean[e] += kernel[e] / SEEDS;
                 }
@@ -598,12 +475,11 @@ Test(infinite, residual_networks_approach_the_limit) {
             distances[w] = sqrt(square / SEEDS);
         }
         double slope = slope_of(distances, WIDTHS);
-        double bias = pls_infinite_width_distance(&limit, 1, false, mean);
+        double bias = pls_infinite_width_distance(&f.limit, 1, false, mean);
         cr_expect(slope > -0.7 && slope < -0.3, "%s: slope %g", pls_activation_name(phi[a]), slope);
         cr_expect_lt(bias, 0.05, "%s: the mean is %g away", pls_activation_name(phi[a]), bias);
-        pls_infinite_width_destroy(f.context, &limit);
+        tear_down(&f);
     }
-    tear_down(&f);
 }
 
 /* ---- properties -------------------------------------------------------------------------------
