@@ -71,6 +71,7 @@ static pls_train_options train_options(train_run *run, bool resume) {
     options.stop_at = all->train.stop_at;
     options.seed = all->seed;
     options.record_every = all->train.record_every;
+    options.linearized = all->train.linearized;
     options.measure_every = all->monitor.every;
     options.measure_budget = all->monitor.budget;
     options.kernel = experiment_kernel_options(all);
