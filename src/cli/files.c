@@ -135,9 +135,19 @@ cleanup:
 /* Results of a former run must not stand beside those of a new one. */
 static pls_status remove_run(cli *program, const char *folder) {
     static const char *const names[] = {
-        marker,         "summary.json", "metrics.csv",         "kernel.npy",
-        "outputs.npy",  "gradient.npy", "eigenvalues.npy",     "eigenvalues_initial.npy",
-        "jacobian.npy", "report.html",  "weights.safetensors", "checkpoint/state.safetensors",
+        marker,
+        "summary.json",
+        "metrics.csv",
+        "kernel.npy",
+        "outputs.npy",
+        "gradient.npy",
+        "eigenvalues.npy",
+        "eigenvalues_initial.npy",
+        "jacobian.npy",
+        "report.html",
+        "weights.safetensors",
+        "checkpoint/state.safetensors",
+        "bottom_samples.npy",
     };
     pls_status status = PLS_OK;
     char *path = NULL;

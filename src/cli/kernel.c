@@ -1,7 +1,7 @@
 /* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
+#include "cli/bottom.h"
 #include "cli/commands.h"
 #include "cli/run.h"
-#include "cli/summary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +18,8 @@ typedef struct kernel_run {
     pls_point point;
     pls_kernel *kernel;
     pls_spectrum spectrum;
+    pls_bottom bottom;
+    double alignment;
 } kernel_run;
 
 /* F, loss and gradient; outputs.npy and, where asked for, gradient.npy. */
@@ -74,8 +76,14 @@ static pls_status measure_kernel(kernel_run *run) {
         CLI_TRY(write_kernel(run));
     }
     start = cli_seconds();
+    spectrum.next = true;
     CLI_TRY(pls_kernel_spectrum(run->kernel, &spectrum, &run->spectrum));
     summary_seconds(&run->summary, "spectrum", cli_seconds() - start);
+    start = cli_seconds();
+    CLI_TRY(pls_kernel_alignment(run->kernel, &run->alignment));
+    CLI_TRY(pls_kernel_bottom(run->kernel, &run->spectrum, &run->bottom));
+    CLI_TRY(bottom_write_samples(run->program, run->folder, &run->bottom, &run->experiment));
+    summary_seconds(&run->summary, "bottom", cli_seconds() - start);
     if (run->spectrum.eigenvalues != NULL) {
         CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy",
                                 run->spectrum.eigenvalues, 1, &run->spectrum.size));
@@ -116,7 +124,7 @@ cleanup:
     return status;
 }
 
-static void summarize(kernel_run *run) {
+static pls_status summarize(kernel_run *run) {
     summary *made = &run->summary;
     const pls_point *point = &run->point;
     const pls_spectrum *spectrum = &run->spectrum;
@@ -130,6 +138,8 @@ static void summarize(kernel_run *run) {
                      spectrum->floor, "it was not measured");
     summary_number(made, "kernel_floor_estimate", spectrum->floor_estimate, "there is none");
     summary_number(made, "kernel_trace", spectrum->trace, "the kernel is not finite");
+    summary_number(made, "effective_rank", pls_effective_rank(spectrum), "the kernel is 0");
+    summary_number(made, "kernel_alignment", run->alignment, "the kernel or the targets are 0");
     if (spectrum->refined) {
         summary_note(made, "the spectrum was measured on a float64 copy of the network");
     }
@@ -137,6 +147,7 @@ static void summarize(kernel_run *run) {
         summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
                      spectrum->shift);
     }
+    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment);
 }
 
 /* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */
@@ -167,6 +178,7 @@ static void print_summary(const kernel_run *run, double seconds, const char *rep
         printf(", condition number %.6g", spectrum->condition_number);
     }
     putchar('\n');
+    bottom_print(&run->bottom);
     print_ratio(run);
     printf("time        %.3g s\n", seconds);
     printf("folder      %s\n", run->folder);
@@ -189,7 +201,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     if (run.settings.output.jacobian) {
         CLI_TRY(write_jacobian(&run));
     }
-    summarize(&run);
+    CLI_TRY(summarize(&run));
     CLI_TRY(summary_device_seconds(&run.summary, run.experiment.device));
     CLI_TRY(summary_write(&run.summary, run.folder));
     run_report(program, &run.settings, run.folder, &report);
@@ -198,6 +210,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     }
 cleanup:
     free(report);
+    pls_bottom_destroy(program->context, &run.bottom);
     pls_spectrum_destroy(program->context, &run.spectrum);
     pls_kernel_destroy(run.kernel);
     experiment_destroy(program, &run.experiment);
