@@ -266,9 +266,13 @@ void pls_bottom_append(pls_text *page, const pls_report_run *run) {
         pls_text_append(page, " at step ");
         pls_text_integer(page, json_number_value(step));
     }
-    pls_text_append(page, ": samples and outputs by their parts of ‖<i>v</i>‖², layers by their "
-                          "parts of <i>v</i><sup>⊤</sup><i>K</i><i>v</i>. Samples that share it "
-                          "between them look alike to the network.</p>\n");
+    const char *kernel = pls_report_string(run, "kernel");
+    bool trace = kernel != NULL && strncmp(kernel, "trace", 5) == 0;
+    pls_text_format(page,
+                    ": samples%s by their parts of ‖<i>v</i>‖², %slayers by their parts of "
+                    "<i>v</i><sup>⊤</sup><i>K</i><i>v</i>. Samples that share it between them look "
+                    "alike to the network.</p>\n",
+                    trace ? "" : " and outputs", trace ? "outputs and " : "");
     append_doubts(page, bottom);
     append_samples(page, run, bottom);
     pls_text_append(page, "<div class=\"pair\">");

@@ -195,6 +195,7 @@ pls_status pls_kernel_compute(pls_kernel *kernel) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
     pls_status status = PLS_OK;
+    kernel->has_vector = false;
     if (!system->stands) {
         PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, kernel->outputs));
     }

@@ -194,8 +194,11 @@ class Results(Case):
         summary = self.summary("t")
         self.assertEqual(summary["bottom_eigenvector"]["step"], 12)
         self.assertEqual(summary["bottom_eigenvector_initial"]["step"], 0)
-        for key in ("bottom_eigenvector", "bottom_eigenvector_initial"):
+        for key, row in (("bottom_eigenvector", -1), ("bottom_eigenvector_initial", 0)):
             self.shares(summary[key], 40, 10, layers)
+            self.assertEqual(summary[key]["eigenvalue"], float(self.metrics("t")[row]["lambda_min"]))
+        self.assertNotEqual(summary["bottom_eigenvector"]["outputs"],
+                            summary["bottom_eigenvector_initial"]["outputs"])
         self.good("kernel", *base, "--trace", "--out", "trace")
         self.shares(self.summary("trace")["bottom_eigenvector"], 40, 10, layers)
 
@@ -215,6 +218,13 @@ class Results(Case):
         self.assertIn("<h2>What sets μ</h2>", page)
         self.assertIn("sample 7, target 1.75", page)
         self.assertNotIn("<img", page)
+        write_npy(self.path("x.npy"), (9, 2, 3), [x for row in inputs for x in row])
+        self.good("kernel", "--set", "data.source=npy:x.npy,y.npy", "--set", "model.width=200",
+                  "--set", "data.normalize=none", "--out", "i")
+        told = self.summary("i")["bottom_eigenvector"]
+        shape, pictures = read_npy(self.path("i", "bottom_samples.npy"))
+        self.assertEqual(shape, (9, 1, 2, 3))
+        self.assertEqual(pictures, [x for index, _ in told["samples"] for x in inputs[index]])
 
     def test_pictures_in_the_report(self):
         self.good("kernel", "--set", "model.width=24", "--set", "data.samples=12", "--out", "k")
