@@ -178,5 +178,5 @@ void bottom_print(const pls_bottom *bottom) {
     if (bottom->layers > 1 && !bottom->below_floor) {
         printf(", %s (%.0f%%)", layer->name, 100.0 * layer->share);
     }
-    printf("%s\n", bottom->determined ? "" : "; not sure: the next eigenvalue is too close");
+    printf("%s\n", bottom->determined ? "" : "; uncertain, the next eigenvalue is too close");
 }

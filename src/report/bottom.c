@@ -9,6 +9,9 @@
 
 enum { MOST_BARS = 10, MOST_TARGETS = 4 };
 
+/* Samples below it are not worth a picture. */
+static const double LEAST_SHARE = 0.001;
+
 static double number_at(const json_t *list, size_t index) {
     const json_t *item = json_array_get(list, index);
     return json_is_number(item) ? json_number_value(item) : NAN;
@@ -46,8 +49,9 @@ static void append_target(pls_text *page, const json_t *bottom, size_t which) {
         return;
     }
     for (size_t a = 0; a < count && a < MOST_TARGETS; a++) {
+        char number[PLS_NUMBER_SIZE];
         pls_text_append(page, a > 0 ? ", " : count > 1 ? "target (" : "target ");
-        pls_text_number(page, number_at(target, a));
+        pls_text_append(page, pls_number(number_at(target, a), 3, PLS_ROUND_NEAREST, number));
     }
     pls_text_append(page, count > MOST_TARGETS ? ", …)" : count > 1 ? ")" : "");
 }
@@ -102,8 +106,10 @@ static void append_sample_bars(pls_text *page, const json_t *bottom, size_t coun
 }
 
 static void append_samples(pls_text *page, const pls_report_run *run, const json_t *bottom) {
-    size_t count = json_array_size(json_object_get(bottom, "samples"));
-    count = count < MOST_BARS ? count : MOST_BARS;
+    size_t all = json_array_size(json_object_get(bottom, "samples")), count = 0;
+    while (count < all && count < MOST_BARS && sample_share(bottom, count) >= LEAST_SHARE) {
+        count++;
+    }
     if (count == 0) {
         return;
     }
@@ -226,17 +232,19 @@ static void append_outputs(pls_text *page, const json_t *bottom, const json_t *i
 
 /* ---- the section ------------------------------------------------------------------------- */
 
-static void append_doubts(pls_text *page, const json_t *bottom) {
+static void append_doubts(pls_text *page, const pls_report_run *run, const json_t *bottom) {
     const json_t *gap = json_object_get(bottom, "gap");
     if (json_is_false(json_object_get(bottom, "determined"))) {
         pls_text_append(page, "<p class=\"remark\">Rounding may have turned this vector: the next "
-                              "eigenvalue is ");
-        if (json_is_number(gap)) {
-            pls_text_append(page, "only ");
+                              "eigenvalue ");
+        if (!json_is_number(gap)) {
+            pls_text_append(page, "is not known. ");
+        } else if (json_number_value(gap) <= pls_report_number(run, "kernel_floor")) {
+            pls_text_append(page, "cannot be told from the smallest. ");
+        } else {
+            pls_text_append(page, "is only ");
             pls_text_number(page, json_number_value(gap));
             pls_text_append(page, " away. ");
-        } else {
-            pls_text_append(page, "not known. ");
         }
         pls_text_append(page, "The shares are those of one vector among the smallest "
                               "eigenvectors, not of a single one.</p>\n");
@@ -273,7 +281,7 @@ void pls_bottom_append(pls_text *page, const pls_report_run *run) {
                     "<i>v</i><sup>⊤</sup><i>K</i><i>v</i>. Samples that share it between them look "
                     "alike to the network.</p>\n",
                     trace ? "" : " and outputs", trace ? "outputs and " : "");
-    append_doubts(page, bottom);
+    append_doubts(page, run, bottom);
     append_samples(page, run, bottom);
     pls_text_append(page, "<div class=\"pair\">");
     if (!json_is_true(json_object_get(bottom, "below_floor"))) {
