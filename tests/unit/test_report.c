@@ -372,7 +372,7 @@ static void expect_png(pls_picture_shape shape, const double *values, const unsi
         } else if (c == 1) {
             uLongf count = sizeof found;
             cr_assert_eq(uncompress(found, &count, data, length), Z_OK);
-            cr_assert_eq(count, shape.height * (1 + shape.width * shape.channels));
+            cr_assert_eq((int64_t)count, shape.height * (1 + shape.width * shape.channels));
             cr_expect_eq(memcmp(found, rows, count), 0);
         }
         at += 12 + length;
