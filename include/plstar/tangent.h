@@ -162,7 +162,7 @@ typedef struct pls_bottom {
 /* Who carries the bottom eigenvector of the kernel whose spectrum was just measured, best with
  * options.next; where that was refined, of the refined kernel. Layers are measured on a float64
  * copy of the system where memory allows. *bottom must be zeroed or fresh; free it by
- * pls_bottom_destroy(). Errors: PLS_ERROR_MEMORY, PLS_ERROR_DEVICE. */
+ * pls_bottom_destroy(). Errors: PLS_ERROR_MEMORY, PLS_ERROR_DEVICE, PLS_CANCELLED. */
 pls_status pls_kernel_bottom(pls_kernel *kernel, const pls_spectrum *spectrum, pls_bottom *bottom);
 
 void pls_bottom_destroy(pls_context *context, pls_bottom *bottom);

@@ -89,7 +89,7 @@ static void note_doubts(summary *made, const char *key, const pls_bottom *bottom
         summary_note(made,
                      "%s is not determined: the next eigenvalue is only %.3g away, which rounding "
                      "or the solver may have mixed with the smallest",
-                     key, bottom->gap);
+                     key, fmax(bottom->gap, 0.0));
     }
     if (bottom->below_floor) {
         summary_note(made,
@@ -100,10 +100,11 @@ static void note_doubts(summary *made, const char *key, const pls_bottom *bottom
 }
 
 pls_status bottom_summarize(summary *made, const char *key, int64_t step, const pls_bottom *bottom,
-                            const experiment *built) {
+                            const experiment *built, const char *why_missing) {
     int64_t top[BOTTOM_SAMPLES], count = 0;
     json_t *object = NULL;
     if (!bottom->known) {
+        summary_note(made, "%s is null because %s", key, why_missing);
         return summary_object(made, key, json_null());
     }
     count = top_samples(bottom, top);

@@ -8,9 +8,10 @@
 enum { BOTTOM_SAMPLES = 10 };
 
 /* The object KEY with shares of samples (the largest), outputs and layers, and notes where rounding
- * may have turned the vector; `step` -1 leaves the step out. Null where `bottom` is not known. */
+ * may have turned the vector; `step` -1 leaves the step out. Where `bottom` is not known it is
+ * null, and a note says why_missing. */
 pls_status bottom_summarize(summary *made, const char *key, int64_t step, const pls_bottom *bottom,
-                            const experiment *built);
+                            const experiment *built, const char *why_missing);
 
 /* Writes the inputs of the samples told as bottom_samples.npy, m x channels x height x width, in
  * the same order; nothing where inputs are no pictures. */

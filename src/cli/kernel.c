@@ -147,7 +147,8 @@ static pls_status summarize(kernel_run *run) {
         summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
                      spectrum->shift);
     }
-    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment);
+    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
+                            "the kernel is 0");
 }
 
 /* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */

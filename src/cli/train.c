@@ -130,12 +130,14 @@ static const pls_bottom *latest_bottom(const train_run *run) {
 static pls_status summarize_bottom(train_run *run) {
     const pls_train_result *result = &run->result;
     bool at_end = result->bottom.known;
+    const char *why =
+        run->metrics.measured.step >= 0 ? "the kernel is 0" : "the kernel was not measured";
     pls_status status = PLS_OK;
     CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector", at_end ? result->steps : 0,
-                             latest_bottom(run), &run->experiment));
+                             latest_bottom(run), &run->experiment, why));
     if (at_end) {
         CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector_initial", 0,
-                                 &result->first_bottom, &run->experiment));
+                                 &result->first_bottom, &run->experiment, why));
     }
 cleanup:
     return status;

@@ -256,6 +256,9 @@ class Results(Case):
         self.good("kernel", "t/config.yaml", "--tensors", "t/weights.safetensors", "--out", "k")
         self.assertLess(abs(self.summary("k")["loss"] / self.summary("t")["loss"] - 1), 1e-6)
         self.assertIsNone(self.summary("t")["lambda_min"])
+        self.assertIsNone(self.summary("t")["bottom_eigenvector"])
+        self.assertIn("bottom_eigenvector is null because the kernel was not measured",
+                      self.summary("t")["notes"])
         self.assertTrue(any("not measured" in note for note in self.summary("t")["notes"]))
 
     def test_stop_at(self):

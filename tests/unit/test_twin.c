@@ -286,7 +286,7 @@ static void remove_checkpoint(support_folder *folder) {
     support_folder_destroy(folder);
 }
 
-/* `rate` times the critical step: beyond 1 the twin diverges (and the network need not). */
+/* With a step of `rate` times the critical one. */
 static void compare_with_uninterrupted(pls_optimizer optimizer, double rate) {
     static diary whole, pieces;
     support_folder folder = support_folder_create();
