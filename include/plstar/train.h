@@ -24,10 +24,15 @@ typedef struct pls_record {
     int64_t step;
     double loss, gradient_norm, pl_ratio;
     double distance; /* ||w_t - w_0|| */
-    bool measured;   /* the kernel was measured at this step: */
+    /* with a linearised twin, f_lin its outputs; NaN once these have left the range of numbers */
+    double linear_distance; /* ||f - f_lin||, over all samples and outputs, not divided */
+    double linear_loss;     /* L(f_lin) */
+    bool measured;          /* the kernel was measured at this step: */
     double lambda_min, lambda_min_lower, lambda_min_upper, lambda_max;
     double kernel_change; /* ||K_t - K_0||_F / ||K_0||_F */
     double kernel_floor, condition_number;
+    double kernel_alignment; /* of pls_kernel_alignment() */
+    double effective_rank;   /* tr K / lambda_max */
 } pls_record;
 
 /* What an observer is told beside the record. */
@@ -52,6 +57,10 @@ typedef struct pls_train_options {
     double stop_at;       /* stop when L <= stop_at * L_0; 0 = never */
     uint64_t seed;        /* of the batches */
     int64_t record_every; /* steps between records */
+    bool linearized;      /* carry the network linearised at w_0 along:
+                                 f_lin_(t+1) = f_lin_t - eta K_0 dL/df(f_lin_t)
+                             with the batches of the network; GD or SGD, N x N kernel. K_0 is then
+                             measured even if nothing else is */
 
     int64_t measure_every; /* steps between measurements of the kernel; 0 = by budget */
     double measure_budget; /* share of the run time that measuring may take, 0 .. 1; with both 0
@@ -67,14 +76,16 @@ typedef struct pls_train_options {
     void *observer_user;
 } pls_train_options;
 
-/* GD, square loss, critical 0.5, 100 steps, no stop_at, record every step, measure every 10,
- * no checkpoint (60 s when there is a folder). */
+/* GD, square loss, critical 0.5, 100 steps, no stop_at, record every step, no linearised twin,
+ * measure every 10, no checkpoint (60 s when there is a folder). */
 pls_train_options pls_train_options_defaults(void);
 
 typedef struct pls_train_result {
     pls_record first, last;      /* records of step 0 and of the last step */
     pls_spectrum spectrum;       /* the last measurement; free by pls_train_result_destroy() */
     pls_spectrum first_spectrum; /* the measurement at step 0 */
+    pls_bottom bottom;           /* who sets mu at the end; not known if the run ended early */
+    pls_bottom first_bottom;     /* and at step 0 */
     double step_size;            /* eta as used */
     int64_t steps;               /* done in all, resumed ones included */
     int64_t measurements;        /* of the kernel, this run */

@@ -148,6 +148,7 @@ static pls_status remove_run(cli *program, const char *folder) {
         "report.html",
         "weights.safetensors",
         "checkpoint/state.safetensors",
+        "bottom_samples.npy",
     };
     pls_status status = PLS_OK;
     char *path = NULL;

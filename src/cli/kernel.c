@@ -1,7 +1,7 @@
 /* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
+#include "cli/bottom.h"
 #include "cli/commands.h"
 #include "cli/run.h"
-#include "cli/summary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@ typedef struct kernel_run {
     pls_spectrum spectrum;
     pls_infinite_width limit; /* no kernel in it where it was not asked for */
     double distance;          /* of the kernel from it */
+    pls_bottom bottom;
+    double alignment;
 } kernel_run;
 
 /* The limit of the kernel. Made before the folder, so that a model without one leaves nothing. */
@@ -106,8 +108,14 @@ static pls_status measure_kernel(kernel_run *run) {
         CLI_TRY(take_elements(run));
     }
     start = cli_seconds();
+    spectrum.next = true;
     CLI_TRY(pls_kernel_spectrum(run->kernel, &spectrum, &run->spectrum));
     summary_seconds(&run->summary, "spectrum", cli_seconds() - start);
+    start = cli_seconds();
+    CLI_TRY(pls_kernel_alignment(run->kernel, &run->alignment));
+    CLI_TRY(pls_kernel_bottom(run->kernel, &run->spectrum, &run->bottom));
+    CLI_TRY(bottom_write_samples(run->program, run->folder, &run->bottom, &run->experiment));
+    summary_seconds(&run->summary, "bottom", cli_seconds() - start);
     if (run->spectrum.eigenvalues != NULL) {
         CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy",
                                 run->spectrum.eigenvalues, 1, &run->spectrum.size));
@@ -170,7 +178,7 @@ static void summarize_limit(kernel_run *run) {
     }
 }
 
-static void summarize(kernel_run *run) {
+static pls_status summarize(kernel_run *run) {
     summary *made = &run->summary;
     const pls_point *point = &run->point;
     const pls_spectrum *spectrum = &run->spectrum;
@@ -187,6 +195,8 @@ static void summarize(kernel_run *run) {
     if (run->limit.kernel != NULL) {
         summarize_limit(run);
     }
+    summary_number(made, "effective_rank", pls_effective_rank(spectrum), "the kernel is 0");
+    summary_number(made, "kernel_alignment", run->alignment, "the kernel or the targets are 0");
     if (spectrum->refined) {
         summary_note(made, "the spectrum was measured on a float64 copy of the network");
     }
@@ -194,6 +204,8 @@ static void summarize(kernel_run *run) {
         summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
                      spectrum->shift);
     }
+    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
+                            "the kernel is 0");
 }
 
 /* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */
@@ -237,6 +249,7 @@ static void print_summary(const kernel_run *run, double seconds, const char *rep
         printf(", condition number %.6g", spectrum->condition_number);
     }
     putchar('\n');
+    bottom_print(&run->bottom);
     print_ratio(run);
     if (run->limit.kernel != NULL) {
         print_limit(run);
@@ -268,7 +281,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     if (run.settings.output.jacobian) {
         CLI_TRY(write_jacobian(&run));
     }
-    summarize(&run);
+    CLI_TRY(summarize(&run));
     CLI_TRY(summary_device_seconds(&run.summary, run.experiment.device));
     CLI_TRY(summary_write(&run.summary, run.folder));
     run_report(program, &run.settings, run.folder, &report);
@@ -277,6 +290,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     }
 cleanup:
     free(report);
+    pls_bottom_destroy(program->context, &run.bottom);
     pls_spectrum_destroy(program->context, &run.spectrum);
     pls_kernel_destroy(run.kernel);
     pls_infinite_width_destroy(program->context, &run.limit);

@@ -33,6 +33,8 @@ static const option_entry table[] = {
     {"steps", 0, "N", TRAIN, "train.steps", NULL, "Training", "where training ends"},
     {"optimizer", 0, "NAME", TRAIN, "train.optimizer", NULL, "Training", "gd or sgd"},
     {"batch", 0, "S", TRAIN, "train.batch", NULL, "Training", "sgd: samples a step"},
+    {"linearized", 0, NULL, TRAIN, "train.linearized", "true", "Training",
+     "carry the network linearised at the start along"},
     {"resume", 0, "DIR", TRAIN, NULL, NULL, "Training",
      "go on with an interrupted run; --steps N may reach further"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",

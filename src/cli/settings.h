@@ -69,6 +69,7 @@ typedef struct settings {
         int64_t steps;
         double stop_at;
         int64_t record_every;
+        bool linearized;
         double checkpoint_seconds;
     } train;
     struct {

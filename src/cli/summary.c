@@ -78,6 +78,11 @@ void summary_number(summary *made, const char *key, double number, const char *w
     }
 }
 
+pls_status summary_object(summary *made, const char *key, json_t *item) {
+    set(made, key, item);
+    return made->incomplete ? fail_memory(made->program) : PLS_OK;
+}
+
 void summary_seconds(summary *made, const char *phase, double seconds) {
     if (json_object_set_new(made->seconds, phase, json_real(seconds)) != 0) {
         made->incomplete = true;

@@ -1,10 +1,10 @@
 /* plstar train: gradient descent with mu watched on the way, recorded row by row. */
+#include "cli/bottom.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
 #include "cli/run.h"
-#include "cli/summary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,6 +71,7 @@ static pls_train_options train_options(train_run *run, bool resume) {
     options.stop_at = all->train.stop_at;
     options.seed = all->seed;
     options.record_every = all->train.record_every;
+    options.linearized = all->train.linearized;
     options.measure_every = all->monitor.every;
     options.measure_budget = all->monitor.budget;
     options.kernel = experiment_kernel_options(all);
@@ -115,6 +116,28 @@ static pls_status write_spectra(const train_run *run) {
     if (last->eigenvalues != NULL) {
         CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy", last->eigenvalues, 1,
                                 &last->size));
+    }
+cleanup:
+    return status;
+}
+
+/* The vector measured last: that of the end, or of the start where the run ended early. */
+static const pls_bottom *latest_bottom(const train_run *run) {
+    const pls_train_result *result = &run->result;
+    return result->bottom.known ? &result->bottom : &result->first_bottom;
+}
+
+static pls_status summarize_bottom(train_run *run) {
+    const pls_train_result *result = &run->result;
+    bool at_end = result->bottom.known;
+    const char *why =
+        run->metrics.measured.step >= 0 ? "the kernel is 0" : "the kernel was not measured";
+    pls_status status = PLS_OK;
+    CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector", at_end ? result->steps : 0,
+                             latest_bottom(run), &run->experiment, why));
+    if (at_end) {
+        CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector_initial", 0,
+                                 &result->first_bottom, &run->experiment, why));
     }
 cleanup:
     return status;
@@ -187,6 +210,10 @@ static void summarize(train_run *run, const char *stopped) {
                      has_kernel ? measured->kernel_floor : NAN, "the kernel was not measured");
     summary_number(made, "kernel_change", has_kernel ? measured->kernel_change : NAN,
                    "the kernel was not measured");
+    summary_number(made, "kernel_alignment", has_kernel ? measured->kernel_alignment : NAN,
+                   has_kernel ? "the kernel or the targets are 0" : "the kernel was not measured");
+    summary_number(made, "effective_rank", has_kernel ? measured->effective_rank : NAN,
+                   has_kernel ? "the kernel is 0" : "the kernel was not measured");
     summary_number(made, "mu_infimum", has_kernel ? result->lambda_min_infimum : NAN,
                    "the kernel was not measured");
     summary_number(made, "mu_infimum_floor", has_kernel ? result->infimum_floor : NAN,
@@ -194,6 +221,12 @@ static void summarize(train_run *run, const char *stopped) {
     if (has_kernel && measured->step != last->step) {
         summary_note(made, "the spectrum is that of step %lld, the last one measured",
                      (long long)measured->step);
+    }
+    if (all->train.linearized) {
+        const char *why =
+            recorded ? "descent of the linearised network left the range of numbers" : missing;
+        summary_number(made, "linear_loss", recorded ? last->linear_loss : NAN, why);
+        summary_number(made, "linear_distance", recorded ? last->linear_distance : NAN, why);
     }
     summary_integer(made, "measurements", result->measurements);
     summary_integer(made, "violations", result->violations);
@@ -223,6 +256,7 @@ static void print_summary(const train_run *run, const char *stopped, double seco
         } else {
             printf("below its floor of %.3g\n", result->infimum_floor);
         }
+        bottom_print(latest_bottom(run));
         printf("kernel      moved by %.3g of its norm\n", measured->kernel_change);
         if (run->settings.train.loss == PLS_LOSS_SQUARE && !run->settings.monitor.trace) {
             printf("PL ratio    lambda_min <= rho <= lambda_max held at %lld of %lld measured "
@@ -232,6 +266,10 @@ static void print_summary(const train_run *run, const char *stopped, double seco
         }
     }
     printf("distance    %.6g from the start\n", last->distance);
+    if (run->settings.train.linearized) {
+        printf("linearised  loss %.6g, its outputs %.6g from the network's\n", last->linear_loss,
+               last->linear_distance);
+    }
     printf("time        %.3g s, %.0f%% of it measuring the kernel\n", seconds,
            100.0 * run->monitor_share);
     printf("folder      %s\n", run->folder);
@@ -253,6 +291,8 @@ static pls_status finish(train_run *run, pls_status trained, double start) {
     }
     CLI_TRY(write_spectra(run));
     summarize(run, stopped);
+    CLI_TRY(summarize_bottom(run));
+    CLI_TRY(bottom_write_samples(program, run->folder, latest_bottom(run), &run->experiment));
     CLI_TRY(summary_device_seconds(&run->summary, run->experiment.device));
     CLI_TRY(summary_write(&run->summary, run->folder));
     if (run->metrics.rows > 0) {

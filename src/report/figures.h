@@ -5,7 +5,7 @@
 #include "report/facts.h"
 #include "report/text.h"
 
-enum { PLS_FIGURE_COUNT = 6, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
+enum { PLS_FIGURE_COUNT = 9, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
 
 typedef struct pls_figure_column {
     const char *name;    /* in the data file */

@@ -2,6 +2,7 @@
  * how to repeat the run. Everything that comes from a file passes through pls_text_escape(). */
 #include "report/page.h"
 
+#include "report/bottom.h"
 #include "report/page_style.h"
 #include "report/verdict.h"
 
@@ -47,7 +48,13 @@ static const char *const placed_keys[] = {"command",
                                           "data",
                                           "mu_infimum",
                                           "mu_infimum_floor",
-                                          "monitor_share"};
+                                          "monitor_share",
+                                          "kernel_alignment",
+                                          "effective_rank",
+                                          "linear_loss",
+                                          "linear_distance",
+                                          PLS_BOTTOM_KEY,
+                                          PLS_BOTTOM_INITIAL_KEY};
 
 static void escape(pls_text *page, const char *string) {
     pls_text_escape(page, string, (int64_t)strlen(string));
@@ -178,6 +185,26 @@ static void condition_row(pls_text *page, const pls_report_run *run) {
     end_value(page);
 }
 
+/* A number of the end of the run, and beneath it the one of the first row that has it. */
+static void moving_row(pls_text *page, const pls_report_run *run, const char *key,
+                       pls_metric metric, const char *name, const char *meaning) {
+    double value = pls_report_number(run, key);
+    if (isnan(value)) {
+        return;
+    }
+    start_value(page, name, meaning);
+    pls_text_number(page, value);
+    for (int64_t i = 0; i < run->metrics.rows; i++) {
+        if (!isnan(run->metrics.column[metric][i])) {
+            pls_text_append(page, "<small>at the start ");
+            pls_text_number(page, run->metrics.column[metric][i]);
+            pls_text_append(page, "</small>");
+            break;
+        }
+    }
+    end_value(page);
+}
+
 static void size_row(pls_text *page, const pls_report_run *run) {
     double samples = pls_report_number(run, "samples"), outputs = pls_report_number(run, "outputs");
     double equations = pls_report_number(run, "equations");
@@ -226,6 +253,11 @@ static void loss_rows(pls_text *page, const pls_report_run *run, const pls_repor
         }
         end_value(page);
     }
+    moving_row(page, run, "linear_loss", PLS_METRIC_LINEAR_LOSS, "Loss of the linearised network",
+               "<i>L</i>(<i>f</i><sub>lin</sub>)");
+    number_row(page, "Distance from the linearised network",
+               "‖<i>f</i> − <i>f</i><sub>lin</sub>‖, of the outputs",
+               pls_report_number(run, "linear_distance"));
     number_row(page, "Gradient norm ‖∇<i>L</i>‖", "Euclidean",
                pls_report_number(run, "gradient_norm"));
     number_row(page, "PL ratio <i>ρ</i>", "½‖∇<i>L</i>‖² / <i>L</i>",
@@ -268,6 +300,11 @@ static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_rep
     number_row(page, "Floor of the numerical error",
                "an eigenvalue below it cannot be told from zero", floor_value);
     limit_rows(page, run);
+    moving_row(page, run, "effective_rank", PLS_METRIC_EFFECTIVE_RANK, "Effective rank",
+               "tr&nbsp;<i>K</i> / <i>λ</i><sub>max</sub>, between 1 and its size");
+    moving_row(page, run, "kernel_alignment", PLS_METRIC_KERNEL_ALIGNMENT,
+               "Alignment with the targets",
+               "cosine of the angle between <i>K</i> and <i>y</i><i>y</i><sup>⊤</sup>");
     double share = pls_report_number(run, "monitor_share");
     if (!isnan(share)) {
         char number[PLS_NUMBER_SIZE];
@@ -490,8 +527,14 @@ static bool is_placed(const char *key, const json_t *value) {
             return true;
         }
     }
-    bool is_times = strcmp(key, "seconds") == 0 || strcmp(key, "device_seconds") == 0;
-    return is_times ? json_is_object(value) : json_is_number(value);
+    static const char *const objects[] = {"seconds", "device_seconds", PLS_BOTTOM_KEY,
+                                          PLS_BOTTOM_INITIAL_KEY};
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (strcmp(key, objects[i]) == 0) {
+            return json_is_object(value);
+        }
+    }
+    return json_is_number(value);
 }
 
 static void further_values(pls_text *page, const pls_report_run *run) {
@@ -546,6 +589,7 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
                       const pls_figures *figures, const char *undrawn) {
     heading(page, run, facts);
     key_numbers(page, run, facts);
+    pls_bottom_append(page, run);
     all_figures(page, figures, undrawn);
     notes(page, run);
     configuration(page, run);

@@ -15,6 +15,8 @@ typedef struct pls_report_run {
     int64_t config_size;
     double *spectrum, *initial_spectrum; /* ascending; NULL if not there */
     int64_t spectrum_size, initial_spectrum_size;
+    double *pictures; /* of the samples that set mu, as the summary lists them; NULL if not there */
+    int64_t picture_count, picture_shape[3]; /* channels, height, width */
 } pls_report_run;
 
 /* *run must be zeroed; `folder` must outlive it. Errors: PLS_ERROR_FILE, PLS_ERROR_DATA,

@@ -3,7 +3,7 @@
  *     for t = 0, 1, ...:
  *         (recorded steps)  L, grad L, rho, ||w_t - w_0||; the monitor measures K when it is due
  *         (checkpoints)     w_t, before t is recorded
- *         w_(t+1) = step(w_t)
+ *         w_(t+1) = step(w_t), and the linearised twin, if there is one, takes its own
  *
  * Whatever a record holds is a function of w_t, w_0, K_0 and the options; so an interrupted run
  * that is resumed gives the same records and weights as one that was not. */
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "train/checkpoint.h"
+#include "train/linear_twin.h"
 #include "train/monitor.h"
 #include "train/step.h"
 
@@ -27,7 +28,8 @@ typedef struct trainer {
     pls_arena arena;
     pls_train_views views;
     pls_monitor monitor;
-    int64_t *indices; /* of a batch */
+    pls_linear_twin *twin; /* NULL = none */
+    int64_t *indices;      /* of a batch */
     double initial_loss, initial_norm;
     double previous_loss;
     double eta;
@@ -54,6 +56,8 @@ pls_train_options pls_train_options_defaults(void) {
 void pls_train_result_destroy(pls_context *context, pls_train_result *result) {
     pls_spectrum_destroy(context, &result->spectrum);
     pls_spectrum_destroy(context, &result->first_spectrum);
+    pls_bottom_destroy(context, &result->bottom);
+    pls_bottom_destroy(context, &result->first_bottom);
     memset(result, 0, sizeof *result);
 }
 
@@ -122,7 +126,8 @@ static pls_record empty_record(int64_t step) {
     record.loss = record.gradient_norm = record.pl_ratio = record.distance = NAN;
     record.lambda_min = record.lambda_min_lower = record.lambda_min_upper = NAN;
     record.lambda_max = record.kernel_change = record.kernel_floor = NAN;
-    record.condition_number = NAN;
+    record.condition_number = record.kernel_alignment = record.effective_rank = NAN;
+    record.linear_distance = record.linear_loss = NAN;
     return record;
 }
 
@@ -130,6 +135,7 @@ static pls_status reserve(trainer *t) {
     pls_system *system = t->system;
     pls_context *context = system->device->context;
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_linear_twin_create(system, t->options, &t->twin));
     PLS_TRY(context, layout(t));
     PLS_TRY(context, pls_arena_reserve(&t->arena, "training"));
     PLS_TRY(context, layout(t));
@@ -175,7 +181,8 @@ static pls_checkpoint standing(const trainer *t, int64_t step) {
                                  monitor->lambda_min_infimum,
                                  monitor->infimum_floor,
                                  monitor->violations,
-                                 monitor->measurements};
+                                 monitor->measurements,
+                                 NULL}; /* f_lin is fetched when it is saved */
     return checkpoint;
 }
 
@@ -201,6 +208,8 @@ static pls_status begin(trainer *t, pls_record *record) {
                           record->loss);
         goto cleanup;
     }
+    PLS_TRY(context, pls_linear_twin_start(t->twin, t->views.f));
+    PLS_TRY(context, pls_linear_twin_compare(t->twin, t->views.f, record));
     t->before = standing(t, 0);
     if (t->monitor.kernel != NULL) {
         PLS_TRY(context, pls_monitor_measure(&t->monitor, t->options->steps == 0, record));
@@ -219,8 +228,12 @@ cleanup:
 }
 
 static pls_status save_checkpoint(trainer *t) {
+    pls_context *context = t->system->device->context;
     double start = pls_clock();
-    pls_status status = pls_checkpoint_save(t->system, t->options->checkpoint, &t->before);
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_linear_twin_read(t->twin, &t->before.linear));
+    PLS_TRY(context, pls_checkpoint_save(t->system, t->options->checkpoint, &t->before));
+cleanup:
     t->last_checkpoint = pls_clock();
     t->result->seconds_checkpoints += t->last_checkpoint - start;
     return status;
@@ -232,7 +245,9 @@ static pls_status resume(trainer *t, int64_t *step) {
     pls_status status = PLS_OK;
     checkpoint.initial_loss = t->initial_loss;
     checkpoint.initial_norm = t->initial_norm;
+    PLS_TRY(context, pls_linear_twin_read(t->twin, &checkpoint.linear));
     PLS_TRY(context, pls_checkpoint_load(t->system, t->options->checkpoint, &checkpoint));
+    PLS_TRY(context, pls_linear_twin_write(t->twin));
     *step = checkpoint.step;
     if (checkpoint.measurements > 0) { /* else it was made before step 0 was measured */
         t->monitor.lambda_min_infimum = checkpoint.lambda_min_infimum;
@@ -286,6 +301,7 @@ static pls_status record_step(trainer *t, int64_t step, bool last, bool due, boo
     pls_record record = empty_record(step);
     pls_status status = PLS_OK;
     PLS_TRY(context, record_point(t, &record));
+    PLS_TRY(context, pls_linear_twin_compare(t->twin, t->views.f, &record));
     *stop = record.loss <= t->options->stop_at * t->initial_loss;
     pls_status diverged = check_divergence(t, &record);
     due = due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0));
@@ -304,12 +320,15 @@ static pls_status take_step(trainer *t, int64_t step, bool has_gradient) {
     pls_status status = PLS_OK;
     pls_context *context = t->system->device->context;
     if (t->options->optimizer == PLS_OPTIMIZER_SGD) {
-        return pls_sgd_step(t->system, t->options, &t->views, step, t->indices, t->eta);
+        PLS_TRY(context, pls_sgd_step(t->system, t->options, &t->views, step, t->indices, t->eta));
+        PLS_TRY(context, pls_linear_twin_step(t->twin, t->monitor.first, t->indices, t->eta));
+        goto cleanup;
     }
     if (!has_gradient) {
         PLS_TRY(context, pls_full_gradient(t->system, t->options->loss, &t->views, &scratch));
     }
     PLS_TRY(context, pls_gd_step(t->system, &t->views, t->eta));
+    PLS_TRY(context, pls_linear_twin_step(t->twin, t->monitor.first, NULL, t->eta));
 cleanup:
     return status;
 }
@@ -367,8 +386,12 @@ static void finish(trainer *t) {
     result->spectrum = t->monitor.latest;
     t->monitor.first_spectrum.eigenvalues = NULL; /* now the result's */
     t->monitor.latest.eigenvalues = NULL;
+    result->first_bottom = t->monitor.first_bottom;
+    result->bottom = t->monitor.last_bottom;
+    t->monitor.first_bottom = t->monitor.last_bottom = (pls_bottom){0};
     pls_arena_destroy(&t->arena);
     pls_release(t->system->device->context, t->indices);
+    pls_linear_twin_destroy(t->twin);
     pls_monitor_destroy(&t->monitor);
 }
 

@@ -48,7 +48,7 @@ class Allocations(Case):
 
     def test_train_and_report(self):
         out = os.path.join(self.folder, "out")
-        self.fail_each("train", *TINY, "--steps", "2", "--out", out, "--overwrite",
+        self.fail_each("train", *TINY, "--steps", "2", "--linearized", "--out", out, "--overwrite",
                        "--set", "output.report=false",
                        written=[os.path.join(out, "summary.json")])
 

@@ -51,7 +51,7 @@ test_on_device(cuda.test_cuda_failures 1 test_cuda_failures -j1)
 foreach(seed 1 2 3)
   test_on_device(cuda.seed${seed}.test_operations ${seed} test_operations -j1
     --filter "operations/!(give_the_same*)")
-  foreach(test test_reference test_kernel test_train)
+  foreach(test test_reference test_kernel test_bottom test_train test_twin)
     test_on_device(cuda.seed${seed}.${test} ${seed} ${test} -j1)
   endforeach()
   test_program_on_device(cuda.seed${seed}.test_reference_cli ${seed} test_reference)

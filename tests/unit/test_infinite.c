@@ -1,6 +1,7 @@
 /* The kernel at infinite width: expectations against a rule of another kind, against known values
  * and against Price's theorem; the recursion against its formulas, exact cases and networks of
  * finite width; what is refused. */
+#include "backend/activation.h"
 #include "networks.h"
 #include "tangent/gaussian_moments.h"
 #include "tangent/hermite.h"
