@@ -22,6 +22,7 @@ int cli_exit_status(pls_status status) {
     case PLS_OK:
         return 0;
     case PLS_ERROR_NUMERIC:
+    case PLS_ERROR_CALLBACK:
     case PLS_DIVERGED:
         return 1;
     case PLS_ERROR_ARGUMENT:
