@@ -7,6 +7,7 @@
 #define PLSTAR_TRAIN_CHECKPOINT_H
 
 #include "plstar/train.h"
+#include "train/lm.h"
 
 typedef struct pls_checkpoint {
     int64_t step;
@@ -16,6 +17,7 @@ typedef struct pls_checkpoint {
     double infimum_floor;
     int64_t violations;
     int64_t measurements;
+    pls_damping damping; /* of Levenberg-Marquardt */
 } pls_checkpoint;
 
 /* Writes folder/state.safetensors atomically; the folder is made if it is not there. */
