@@ -7,6 +7,7 @@
 #include "plstar/dataset.h"
 #include "plstar/device.h"
 #include "plstar/model.h"
+#include "plstar/planted.h"
 #include "plstar/report.h"
 #include "plstar/status.h"
 #include "plstar/system.h"

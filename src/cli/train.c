@@ -1,4 +1,4 @@
-/* plstar train: gradient descent with mu watched on the way, recorded row by row. */
+/* plstar train and plstar solve: training with mu watched on the way, recorded row by row. */
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/metrics.h"
@@ -45,12 +45,13 @@ static pls_status estimate_constants(train_run *run) {
     cli_say(run->program,
             "theorem: mu %.4g, L_F %.4g, beta_F %.4g, R %.4g, so eta %.4g (%s at %lld points)",
             constants->mu, constants->lipschitz, constants->smoothness, constants->radius,
-            constants->step_size, constants->evidence == PLS_EVIDENCE_EXACT ? "exact" : "sampled",
+            constants->step_size, pls_evidence_name(constants->evidence),
             (long long)constants->points);
     if (constants->mu == 0.0) {
         cli_warn(run->program,
                  "theorem: at a sampled point of the ball mu is below its floor, so the theorem "
-                 "promises nothing here; a wider network may help");
+                 "promises nothing here; %s may help",
+                 run->settings.command == COMMAND_SOLVE ? "more unknowns" : "a wider network");
         summary_note(&run->summary, "theorem_mu is 0 because at a sampled point of the ball mu is "
                                     "below its floor: the theorem promises nothing here");
     }
@@ -67,6 +68,7 @@ static pls_train_options train_options(train_run *run, bool resume) {
     options.step_rule =
         all->train.step_size.rule == STEP_CRITICAL ? PLS_STEP_CRITICAL : PLS_STEP_FIXED;
     options.step_size = run->has_constants ? run->constants.step_size : all->train.step_size.number;
+    options.damping = all->train.damping;
     options.steps = all->train.steps;
     options.stop_at = all->train.stop_at;
     options.seed = all->seed;
@@ -138,14 +140,22 @@ static const char *stop_reason(const train_run *run, pls_status trained) {
     if (trained == PLS_CANCELLED) {
         return "interrupted";
     }
+    if (run->result.stalled) {
+        return "no step lowers the loss any more";
+    }
     return run->result.steps < run->settings.train.steps ? "stop_at reached" : "finished";
+}
+
+static const char *optimizer_name(const settings *all) {
+    return all->train.optimizer == PLS_OPTIMIZER_GD    ? "gd"
+           : all->train.optimizer == PLS_OPTIMIZER_SGD ? "sgd"
+                                                       : "lm";
 }
 
 static void summarize_constants(train_run *run) {
     summary *made = &run->summary;
     const pls_constants *constants = &run->constants;
-    summary_text(made, "theorem_evidence",
-                 constants->evidence == PLS_EVIDENCE_EXACT ? "exact" : "sampled");
+    summary_text(made, "theorem_evidence", pls_evidence_name(constants->evidence));
     summary_integer(made, "theorem_points", constants->points);
     summary_number(made, "theorem_mu", constants->mu, "it could not be measured");
     summary_number(made, "theorem_lipschitz", constants->lipschitz, "it could not be measured");
@@ -165,12 +175,16 @@ static void summarize(train_run *run, const char *stopped) {
     bool recorded = run->metrics.rows > 0, has_kernel = measured->step >= 0;
     const char *missing = recorded ? "it is not finite" : "no step was recorded";
     summary_describe(made, all, &run->experiment);
-    summary_text(made, "optimizer", all->train.optimizer == PLS_OPTIMIZER_GD ? "gd" : "sgd");
+    summary_text(made, "optimizer", optimizer_name(all));
     summary_text(made, "loss_function", pls_loss_name((pls_loss)all->train.loss));
     summary_text(made, "stopped", stopped);
     summary_integer(made, "steps", result->steps);
     summary_number(made, "step_size", result->step_size > 0.0 ? result->step_size : NAN,
                    "training did not begin");
+    if (all->train.optimizer == PLS_OPTIMIZER_LM) {
+        summary_number(made, "damping", result->damping, "it has outgrown all numbers");
+        summary_integer(made, "rejected_steps", result->rejected);
+    }
     summary_number(made, "initial_loss", recorded ? run->metrics.first.loss : NAN, missing);
     summary_number(made, "loss", recorded ? last->loss : NAN, missing);
     summary_number(made, "gradient_norm", recorded ? last->gradient_norm : NAN, missing);
@@ -211,8 +225,13 @@ static void print_summary(const train_run *run, const char *stopped, double seco
     const pls_train_result *result = &run->result;
     const pls_record *last = &run->metrics.last, *measured = &run->metrics.measured;
     run_print_head(&run->experiment);
-    printf("steps       %lld, eta %.6g: %s\n", (long long)result->steps, result->step_size,
-           stopped);
+    if (run->settings.train.optimizer == PLS_OPTIMIZER_LM) {
+        printf("steps       %lld, %lld of them put back, damping %.3g: %s\n",
+               (long long)result->steps, (long long)result->rejected, result->damping, stopped);
+    } else {
+        printf("steps       %lld, eta %.6g: %s\n", (long long)result->steps, result->step_size,
+               stopped);
+    }
     printf("loss        %.6g -> %.6g\n", run->metrics.first.loss, last->loss);
     if (measured->step >= 0) {
         run_print_mu(measured->lambda_min, measured->lambda_min_lower, measured->lambda_min_upper,
@@ -274,9 +293,10 @@ static pls_status say_interrupted(train_run *run) {
                         "interrupted before the first step; nothing was saved yet");
     }
     return cli_fail(run->program, PLS_CANCELLED,
-                    "interrupted at step %lld of %lld; the state is saved, go on by: plstar train "
+                    "interrupted at step %lld of %lld; the state is saved, go on by: plstar %s "
                     "--resume %s",
-                    (long long)step, (long long)run->settings.train.steps, run->folder);
+                    (long long)step, (long long)run->settings.train.steps,
+                    cli_command_name(run->settings.command), run->folder);
 }
 
 static pls_status train(train_run *run, bool resume, double start) {

@@ -713,7 +713,7 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "‖{/:Italic K_t} − {/:Italic K}_0‖_F / ‖{/:Italic K}_0‖_F",
             "How far the tangent kernel has moved, ‖<i>K<sub>t</sub></i> − "
             "<i>K</i><sub>0</sub>‖<sub>F</sub> / ‖<i>K</i><sub>0</sub>‖<sub>F</sub>. The smaller, "
-            "the closer the network stays to its linearization; with a linear output and no "
+            "the closer F stays to its linearization; of networks with a linear output and no "
             "bottleneck it shrinks as the width grows.");
     default:
         return compose_spectrum(context, run, figure);
