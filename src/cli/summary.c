@@ -126,6 +126,8 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     summary_text(made, "version", pls_version());
     if (all->command == COMMAND_SOLVE) {
         summary_text(made, "system", built->model_text);
+        summary_text(made, "system_type",
+                     pls_planted_type_name((pls_planted_type)all->system.type));
     } else {
         summary_text(made, "model", built->model_text);
         summary_text(made, "data", built->data.description);

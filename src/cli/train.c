@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/summary.h"
+#include "cli/weights_path.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ typedef struct train_run {
     experiment experiment;
     summary summary;
     metrics metrics;
+    weights_path path;
     progress progress;
     char *folder, *checkpoint;
     bool has_constants;
@@ -27,6 +29,10 @@ static pls_status observe(void *user, const pls_record *record, const pls_progre
     train_run *run = user;
     run->monitor_share = state->monitor_share;
     pls_status status = metrics_append(run->program, &run->metrics, record);
+    if (status == PLS_OK) {
+        status =
+            weights_path_append(run->program, &run->path, record->step, run->experiment.system);
+    }
     if (status == PLS_OK) {
         progress_show(run->program, &run->progress, record, state);
     }
@@ -89,7 +95,9 @@ static pls_status open_metrics(train_run *run, bool resume) {
     pls_status status = PLS_OK;
     int64_t step = 0;
     if (!resume) {
-        return metrics_start(run->program, run->folder, &run->metrics);
+        CLI_TRY(metrics_start(run->program, run->folder, &run->metrics));
+        return weights_path_start(run->program, run->folder, run->experiment.system, -1,
+                                  &run->path);
     }
     CLI_TRY(pls_checkpoint_step(run->program->context, run->checkpoint, &step));
     if (step > run->settings.train.steps) {
@@ -98,6 +106,8 @@ static pls_status open_metrics(train_run *run, bool resume) {
                         (long long)run->settings.train.steps, run->folder, (long long)step);
     }
     CLI_TRY(metrics_resume(run->program, run->folder, step, &run->metrics));
+    CLI_TRY(
+        weights_path_start(run->program, run->folder, run->experiment.system, step, &run->path));
     summary_note(&run->summary,
                  "seconds, device_seconds and monitor_share are those since the run was resumed at "
                  "step %lld",
@@ -267,6 +277,7 @@ static pls_status finish(train_run *run, pls_status trained, double start) {
     const char *stopped = stop_reason(run, trained);
     cli_clear_line(program);
     CLI_TRY(metrics_close(program, &run->metrics));
+    CLI_TRY(weights_path_close(program, &run->path));
     if (trained == PLS_OK) {
         CLI_TRY(write_weights(run));
     }
@@ -337,6 +348,9 @@ cleanup:
     cli_clear_line(program);
     pls_train_result_destroy(program->context, &run.result);
     if (metrics_close(program, &run.metrics) != PLS_OK && status == PLS_OK) {
+        status = PLS_ERROR_FILE;
+    }
+    if (weights_path_close(program, &run.path) != PLS_OK && status == PLS_OK) {
         status = PLS_ERROR_FILE;
     }
     experiment_destroy(program, &run.experiment);

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "report/axis.h"
+#include "report/path_figure.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,7 +32,7 @@ enum { MOST_POINTS = 1200, KEPT_INDICES = 400, MOST_TRIANGLES = 30 };
     "with filledcurves fillcolor rgb \"" BLUE "\" fillstyle transparent solid 0.16 noborder"
 
 const char *const pls_figure_names[PLS_FIGURE_COUNT] = {
-    "loss", "mu", "pl_ratio", "distance", "kernel_change", "spectrum"};
+    "loss", "mu", "pl_ratio", "distance", "kernel_change", "path", "spectrum"};
 
 void pls_text_eigenvalue(pls_text *text, double value, double floor_value) {
     if (!pls_below_floor(value, floor_value)) {
@@ -182,7 +183,7 @@ void pls_figure_write_data(pls_text *text, const pls_figure *figure) {
 
 /* ---- scripts ----------------------------------------------------------------------------- */
 
-static void start_script(pls_figure *figure) {
+void pls_figure_start_script(pls_figure *figure) {
     pls_text_format(&figure->script,
                     "# %s\n"
                     "# Run in the folder of report.html: gnuplot figures/%s.gp\n"
@@ -265,7 +266,7 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
         }
     }
     pls_axis_finish(&axis, false);
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
     pls_text_append(&figure->script, "plot ");
@@ -369,7 +370,7 @@ static pls_status compose_mu(pls_context *context, const pls_report_run *run,
                      widest > 0.003 * (axis.high - axis.low);
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "μ = λ_{min}({/:Italic K})");
     pls_text_format(script,
@@ -460,7 +461,7 @@ static pls_status compose_ratio(pls_context *context, const pls_report_run *run,
     }
     pls_axis_finish(&axis, false);
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "ρ, λ_{min}, λ_{max}");
     pls_text_format(script,
@@ -530,7 +531,7 @@ static pls_status compose_simple(pls_context *context, const pls_report_run *run
         return PLS_OK;
     }
     pls_axis_finish(&axis, true);
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_text_append(&figure->script, "unset key\n");
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', axis_title);
@@ -625,7 +626,7 @@ static pls_status compose_spectrum(pls_context *context, const pls_report_run *r
     index.whole = true;
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_axis_write(script, &index, 'x', "index {/:Italic i}, from the largest");
     pls_axis_write(script, &axis, 'y', "eigenvalue λ_{/:Italic i}({/:Italic K})");
     pls_text_append(script, "shown(v, f) = v > f && v > 0 ? v : NaN\nplot ");
@@ -715,6 +716,8 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "<i>K</i><sub>0</sub>‖<sub>F</sub> / ‖<i>K</i><sub>0</sub>‖<sub>F</sub>. The smaller, "
             "the closer F stays to its linearization; of networks with a linear output and no "
             "bottleneck it shrinks as the width grows.");
+    case 5:
+        return pls_path_figure_compose(context, run, figure);
     default:
         return compose_spectrum(context, run, figure);
     }

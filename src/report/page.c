@@ -41,6 +41,7 @@ static const char *const placed_keys[] = {"command",
                                           "parameters",
                                           "model",
                                           "system",
+                                          "system_type",
                                           "data",
                                           "mu_infimum",
                                           "mu_infimum_floor",
@@ -465,9 +466,9 @@ static bool is_placed(const char *key, const json_t *value) {
     if (!known) {
         return false;
     }
-    static const char *const texts[] = {"command", "title",   "device", "precision",
-                                        "gram",    "version", "notes",  "optimizer",
-                                        "stopped", "model",   "system", "data"};
+    static const char *const texts[] = {"command", "title",       "device",    "precision", "gram",
+                                        "version", "notes",       "optimizer", "stopped",   "model",
+                                        "system",  "system_type", "data"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i]) == 0) {
             return true;

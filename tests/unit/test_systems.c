@@ -717,7 +717,7 @@ Test(systems, exact_smoothness_is_attained) {
     static const double along[3][14] = {
         {1.0, 2.0},                 /* the circle: any direction */
         {[2] = 1.0, [6 + 2] = 1.0}, /* factorization: rows 1 and 1 of entry 5 */
-        {1.0}}; /* a map: its one weight */
+        {1.0}};                     /* a map: its one weight */
     double w[14] = {0.0};
     fixture circle = set_up(make_circle, PLS_F64), factors = set_up(make_factorization, PLS_F64);
     pls_smoothness found;
