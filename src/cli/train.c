@@ -189,11 +189,12 @@ static void summarize(train_run *run, const char *stopped) {
     summary_text(made, "loss_function", pls_loss_name((pls_loss)all->train.loss));
     summary_text(made, "stopped", stopped);
     summary_integer(made, "steps", result->steps);
-    summary_number(made, "step_size", result->step_size > 0.0 ? result->step_size : NAN,
-                   "training did not begin");
     if (all->train.optimizer == PLS_OPTIMIZER_LM) {
         summary_number(made, "damping", result->damping, "it has outgrown all numbers");
         summary_integer(made, "rejected_steps", result->rejected);
+    } else {
+        summary_number(made, "step_size", result->step_size > 0.0 ? result->step_size : NAN,
+                       "training did not begin");
     }
     summary_number(made, "initial_loss", recorded ? run->metrics.first.loss : NAN, missing);
     summary_number(made, "loss", recorded ? last->loss : NAN, missing);

@@ -63,8 +63,8 @@ static void write_axes(pls_text *script, const pls_figure_block *block, bool cir
         for (int64_t i = 0; i < block->rows; i++) {
             pls_axis_include(&axis, block->values[i * COLUMNS + c]);
         }
-        pls_axis_include(&axis, circle ? -1.2 : NAN);
-        pls_axis_include(&axis, circle ? 1.2 : NAN);
+        pls_axis_include(&axis, circle ? -1.5 : NAN);
+        pls_axis_include(&axis, circle ? 1.5 : NAN);
         pls_axis_finish(&axis, false);
         pls_axis_write(script, &axis, c == 1 ? 'x' : 'y',
                        c == 1 ? "{/:Italic w}_0" : "{/:Italic w}_1");
