@@ -8,7 +8,7 @@ from support import HERE, SMALL, Case, main, run
 
 class Usage(Case):
     def test_help_fits_a_terminal(self):
-        for command in ([], ["train"], ["kernel"], ["report"], ["info"]):
+        for command in ([], ["train"], ["solve"], ["kernel"], ["report"], ["info"]):
             text = self.good(*command, "--help").stdout
             self.assertIn("Usage: plstar", text)
             for line in text.splitlines():
@@ -27,7 +27,7 @@ class Usage(Case):
     def test_commands(self):
         self.refused(2, words=["a command is missing"])
         self.refused(2, "trian", words=["trian", "nearest is train"])
-        for later in ("audit", "study", "solve", "plan", "bench"):
+        for later in ("audit", "study", "plan", "bench"):
             self.refused(2, later, words=["is not a command"])
 
     def test_options(self):
