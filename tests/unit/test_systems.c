@@ -734,8 +734,15 @@ Test(systems, exact_smoothness_is_attained) {
                                                     (pls_activation)phi, NULL, y, &f.system));
         f.n = f.k = f.p = 1;
         expect_ok(&f, pls_system_smoothness(f.system, &found));
-        for (w[0] = -4.0; w[0] < 4.0; w[0] += 1e-3) {
-            largest_bend = fmax(largest_bend, bend(&f, w, along[2]));
+        double best = 0.0, reach = 4.0;
+        for (int round = 0; round < 3; round++, reach /= 20.0) { /* closer and closer */
+            double middle = best;
+            for (int i = -20; i <= 20; i++) {
+                w[0] = middle + i * reach / 20.0;
+                double here = bend(&f, w, along[2]);
+                best = here > largest_bend ? w[0] : best;
+                largest_bend = fmax(largest_bend, here);
+            }
         }
         cr_assert_float_eq(largest_bend, found.beta, 1e-5, "%s",
                            pls_activation_name((pls_activation)phi));
