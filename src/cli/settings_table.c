@@ -158,7 +158,7 @@ static const setting table[] = {
     {.key = "train.step_size", .type = SETTING_STEP, .offset = FIELD(train.step_size),
      .text = "critical:0.5",
      .help = "a number; critical:C = C times 2/lambda_max(K) at the start; theorem = "
-             "1/(L_F^2 + beta_F ||r_0||) from sampled constants"},
+             "1/(L_F^2 + beta_F ||r_0||) from sampled constants; lm takes none"},
     {.key = "train.damping", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
      .offset = FIELD(train.damping), .text = "0.001", .most = ANY,
      .help = "lm: lambda at the start, in mean eigenvalues tr K / N; then it follows the gain"},

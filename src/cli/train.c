@@ -153,7 +153,10 @@ static const char *stop_reason(const train_run *run, pls_status trained) {
     if (run->result.stalled) {
         return "no step lowers the loss any more";
     }
-    return run->result.steps < run->settings.train.steps ? "stop_at reached" : "finished";
+    if (run->result.steps == run->settings.train.steps) {
+        return "finished";
+    }
+    return run->result.last.loss == 0.0 ? "the loss is 0" : "stop_at reached";
 }
 
 static const char *optimizer_name(const settings *all) {
