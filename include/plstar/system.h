@@ -80,14 +80,15 @@ pls_status pls_elementwise_system_create(pls_device *device, pls_dtype precision
 
 /* The composition h(w) = G(F(w)) of `outer` G and `inner` F: weights and start are those of F;
  * samples, outputs and targets those of G, whose weights are the outputs of F. So an output map is
- * put on F by an outer system and a map of the domain by an inner one. (Claim on kernels: K_h =
- * J_G K_F J_GT.) On success the composition owns both systems, which are not to be used any more;
- * on failure they remain the caller's. Errors: PLS_ERROR_ARGUMENT (P of G is not N of F; different
- * devices or precisions), PLS_ERROR_MEMORY. */
+ * put on F by an outer system and a map of the domain by an inner one. Its kernel is
+ * K_h = J_G K_F J_GT. On success the composition owns both systems, which are not to be used any
+ * more; on failure they remain the caller's. Errors: PLS_ERROR_ARGUMENT (P of G is not N of F;
+ * different devices or precisions), PLS_ERROR_MEMORY. */
 pls_status pls_composed_system_create(pls_system *outer, pls_system *inner, pls_system **system);
 
 /* The two systems beside each other: w = (w_1, w_2), F(w) = (F_1(w_1), F_2(w_2)). Both must have
- * the same number of outputs a sample. Ownership and errors as for the composition. */
+ * the same number of outputs a sample. Samples of the first come before those of the second, in
+ * copies with chosen samples too. Ownership and errors as for the composition. */
 pls_status pls_joint_system_create(pls_system *first, pls_system *second, pls_system **system);
 
 /* ---- systems of one's own ------------------------------------------------------------------- */
@@ -119,8 +120,8 @@ typedef struct pls_smoothness {
  * A function returns 0, or any other number when it fails: the call in progress ends with
  * PLS_ERROR_CALLBACK and a sentence that names the function and quotes the number. A result that
  * is not finite ends it with PLS_ERROR_NUMERIC and names the function and the entry, or with
- * PLS_DIVERGED where the weights have grown beyond 1e75. pls_train() then leaves the weights where
- * they were and, with a checkpoint folder, saves them.
+ * PLS_DIVERGED where the weights have grown beyond 1e75. After the first two pls_train() leaves the
+ * weights where they were and, with a checkpoint folder, saves them.
  *
  * Functions are called by the thread that uses the context, one at a time, and must be functions of
  * their arguments alone: they also serve copies of the system that stand at other weights. */
