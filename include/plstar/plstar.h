@@ -8,6 +8,7 @@
 #include "plstar/device.h"
 #include "plstar/infinite_width.h"
 #include "plstar/model.h"
+#include "plstar/planted.h"
 #include "plstar/report.h"
 #include "plstar/status.h"
 #include "plstar/system.h"

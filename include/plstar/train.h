@@ -1,7 +1,9 @@
-/* Gradient descent and stochastic gradient descent on any system, with mu watched on the way.
+/* Gradient descent, stochastic gradient descent and Levenberg-Marquardt on any system, with mu
+ * watched on the way.
  *
  *     GD    w_(t+1) = w_t - eta grad L(w_t)
  *     SGD   w_(t+1) = w_t - eta sum_(i in batch) grad l_i(w_t), batch drawn with replacement
+ *     LM    w_(t+1) = w_t - J^T (K + lambda I)^-1 r, or w_t where that does not lower the loss
  * with L = sum_i l_i, undivided (arXiv 2003.00307, sections 2 and 5). */
 #ifndef PLSTAR_TRAIN_H
 #define PLSTAR_TRAIN_H
@@ -13,7 +15,10 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-typedef enum pls_optimizer { PLS_OPTIMIZER_GD, PLS_OPTIMIZER_SGD } pls_optimizer;
+/* lm: the damped Gauss-Newton step through the tangent kernel; square loss only. One step is one
+ * trial: lambda falls with its gain, or grows where the weights are put back (Nielsen's rule). Ends
+ * early when no step can lower the loss by more than its rounding. Takes no step size. */
+typedef enum pls_optimizer { PLS_OPTIMIZER_GD, PLS_OPTIMIZER_SGD, PLS_OPTIMIZER_LM } pls_optimizer;
 
 /* fixed:    eta = step_size
  * critical: eta = step_size * 2 / lambda_max(K(w_0)); 1 is the edge for the square loss */
@@ -53,6 +58,7 @@ typedef struct pls_train_options {
     pls_loss loss;
     pls_step_rule step_rule;
     double step_size;
+    double damping; /* LM: lambda at the start, in mean eigenvalues tr K / N; > 0 */
     int64_t steps;
     double stop_at;       /* stop when L <= stop_at * L_0; 0 = never */
     uint64_t seed;        /* of the batches */
@@ -76,8 +82,8 @@ typedef struct pls_train_options {
     void *observer_user;
 } pls_train_options;
 
-/* GD, square loss, critical 0.5, 100 steps, no stop_at, record every step, no linearised twin,
- * measure every 10, no checkpoint (60 s when there is a folder). */
+/* GD, square loss, critical 0.5, damping 1e-3, 100 steps, no stop_at, record every step, no
+ * linearised twin, measure every 10, no checkpoint (60 s when there is a folder). */
 pls_train_options pls_train_options_defaults(void);
 
 typedef struct pls_train_result {
@@ -86,7 +92,10 @@ typedef struct pls_train_result {
     pls_spectrum first_spectrum; /* the measurement at step 0 */
     pls_bottom bottom;           /* who sets mu at the end; not known if the run ended early */
     pls_bottom first_bottom;     /* and at step 0 */
-    double step_size;            /* eta as used */
+    double step_size;            /* eta as used; 1 of LM */
+    double damping;              /* LM: lambda at the end */
+    int64_t rejected;            /* LM: steps whose weights were put back */
+    bool stalled;                /* LM: ended because no step lowers the loss any more */
     int64_t steps;               /* done in all, resumed ones included */
     int64_t measurements;        /* of the kernel, this run */
     int64_t violations;          /* measured steps at which lambda_min <= rho <= lambda_max failed
@@ -101,7 +110,9 @@ typedef struct pls_train_result {
  * record do not depend on where a run was interrupted, bit for bit.
  * Errors: PLS_ERROR_ARGUMENT/CONFIG; PLS_DIVERGED (loss not finite or 1e6 times L_0 and growing:
  * the last record says where); PLS_CANCELLED (the step in progress was finished and, with a
- * checkpoint folder, saved); PLS_ERROR_FILE (checkpoint); *result is filled in for these too.
+ * checkpoint folder, saved); PLS_ERROR_CALLBACK, PLS_ERROR_NUMERIC (a system's function failed, or
+ * a number is not finite where it must be: the weights stay where they were and are saved like
+ * that); PLS_ERROR_FILE (checkpoint); *result is filled in for these too.
  * *result must be fresh. */
 pls_status pls_train(pls_system *system, const pls_train_options *options,
                      pls_train_result *result);

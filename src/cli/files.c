@@ -98,7 +98,7 @@ pls_status folder_is_free(cli *program, const char *folder) {
     if (status == PLS_OK && access(path, F_OK) == 0) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
                           "%s already holds a run; choose another folder with --out, go on with it "
-                          "by `plstar train --resume %s`, or replace it with --overwrite",
+                          "by `--resume %s`, or replace it with --overwrite",
                           folder, folder);
     }
     free(path);
@@ -144,6 +144,7 @@ static pls_status remove_run(cli *program, const char *folder) {
         "eigenvalues.npy",
         "eigenvalues_initial.npy",
         "kernel_infinite.npy",
+        "path.csv",
         "jacobian.npy",
         "report.html",
         "weights.safetensors",

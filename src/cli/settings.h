@@ -62,11 +62,20 @@ typedef struct settings {
         int64_t target_columns;
     } data;
     struct {
+        int type; /* pls_planted_type */
+        int64_t equations, parameters, rows, columns, rank, observed;
+        double nonlinearity;
+        int map; /* pls_activation; identity = none */
+        double noise;
+        char *a, *y; /* "" = drawn from the seed */
+    } system;
+    struct {
         int optimizer; /* pls_optimizer */
         int64_t batch;
         int loss; /* pls_loss */
         step_size step_size;
         int64_t steps;
+        double damping;
         double stop_at;
         int64_t record_every;
         bool linearized;

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "report/axis.h"
+#include "report/path_figure.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,8 +32,8 @@ enum { MOST_POINTS = 1200, KEPT_INDICES = 400, MOST_TRIANGLES = 30 };
     "with filledcurves fillcolor rgb \"" BLUE "\" fillstyle transparent solid 0.16 noborder"
 
 const char *const pls_figure_names[PLS_FIGURE_COUNT] = {
-    "loss",     "linear_loss",   "linear_distance",  "mu",      "pl_ratio",
-    "distance", "kernel_change", "kernel_alignment", "spectrum"};
+    "loss",     "linear_loss",   "linear_distance",  "mu",   "pl_ratio",
+    "distance", "kernel_change", "kernel_alignment", "path", "spectrum"};
 
 void pls_text_eigenvalue(pls_text *text, double value, double floor_value) {
     if (!pls_below_floor(value, floor_value)) {
@@ -183,7 +184,7 @@ void pls_figure_write_data(pls_text *text, const pls_figure *figure) {
 
 /* ---- scripts ----------------------------------------------------------------------------- */
 
-static void start_script(pls_figure *figure) {
+void pls_figure_start_script(pls_figure *figure) {
     pls_text_format(&figure->script,
                     "# %s\n"
                     "# Run in the folder of report.html: gnuplot figures/%s.gp\n"
@@ -266,7 +267,7 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
         }
     }
     pls_axis_finish(&axis, false);
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
     pls_text_append(&figure->script, "plot ");
@@ -336,7 +337,7 @@ static pls_status compose_linear_loss(pls_context *context, const pls_report_run
         return PLS_OK;
     }
     pls_axis_finish(&axis, false);
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
     pls_text_append(&figure->script,
@@ -408,7 +409,7 @@ static pls_status compose_mu(pls_context *context, const pls_report_run *run,
                      widest > 0.003 * (axis.high - axis.low);
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "μ = λ_{min}({/:Italic K})");
     pls_text_format(script,
@@ -499,7 +500,7 @@ static pls_status compose_ratio(pls_context *context, const pls_report_run *run,
     }
     pls_axis_finish(&axis, false);
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "ρ, λ_{min}, λ_{max}");
     pls_text_format(script,
@@ -569,7 +570,7 @@ static pls_status compose_simple(pls_context *context, const pls_report_run *run
         return PLS_OK;
     }
     pls_axis_finish(&axis, true);
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_text_append(&figure->script, "unset key\n");
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', axis_title);
@@ -664,7 +665,7 @@ static pls_status compose_spectrum(pls_context *context, const pls_report_run *r
     index.whole = true;
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_axis_write(script, &index, 'x', "index {/:Italic i}, from the largest");
     pls_axis_write(script, &axis, 'y', "eigenvalue λ_{/:Italic i}({/:Italic K})");
     pls_text_append(script, "shown(v, f) = v > f && v > 0 ? v : NaN\nplot ");
@@ -763,7 +764,7 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "‖{/:Italic K_t} − {/:Italic K}_0‖_F / ‖{/:Italic K}_0‖_F",
             "How far the tangent kernel has moved, ‖<i>K<sub>t</sub></i> − "
             "<i>K</i><sub>0</sub>‖<sub>F</sub> / ‖<i>K</i><sub>0</sub>‖<sub>F</sub>. The smaller, "
-            "the closer the network stays to its linearisation; with a linear output and no "
+            "the closer F stays to its linearization; of networks with a linear output and no "
             "bottleneck it shrinks as the width grows.");
     case 7:
         figure->title = "Alignment of the kernel with the targets";
@@ -774,6 +775,8 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "The cosine of the angle between the tangent kernel and "
             "<i>y</i><i>y</i><sup>⊤</sup>, the kernel of the targets. It rises when training "
             "turns the kernel towards what it learns, and stays where the kernel is constant.");
+    case 8:
+        return pls_path_figure_compose(context, run, figure);
     default:
         return compose_spectrum(context, run, figure);
     }

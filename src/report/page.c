@@ -45,6 +45,8 @@ static const char *const placed_keys[] = {"command",
                                           "equations",
                                           "parameters",
                                           "model",
+                                          "system",
+                                          "system_type",
                                           "data",
                                           "mu_infimum",
                                           "mu_infimum_floor",
@@ -455,10 +457,10 @@ static void run_row(pls_text *page, const pls_report_run *run, const char *key, 
 }
 
 static void machine(pls_text *page, const pls_report_run *run) {
-    static const char *const rows[][2] = {{"model", "Model"},         {"data", "Data"},
-                                          {"optimizer", "Optimizer"}, {"stopped", "Ended"},
-                                          {"device", "Device"},       {"precision", "Precision"},
-                                          {"gram", "Gram products"},  {"version", "plstar"}};
+    static const char *const rows[][2] = {
+        {"model", "Model"},         {"system", "System"},      {"data", "Data"},
+        {"optimizer", "Optimizer"}, {"stopped", "Ended"},      {"device", "Device"},
+        {"precision", "Precision"}, {"gram", "Gram products"}, {"version", "plstar"}};
     bool any = false;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         any = any || is_shown(json_object_get(run->summary, rows[i][0]));
@@ -519,9 +521,9 @@ static bool is_placed(const char *key, const json_t *value) {
     if (!known) {
         return false;
     }
-    static const char *const texts[] = {"command", "title",   "device", "precision",
-                                        "gram",    "version", "notes",  "optimizer",
-                                        "stopped", "model",   "data"};
+    static const char *const texts[] = {"command", "title",       "device",    "precision", "gram",
+                                        "version", "notes",       "optimizer", "stopped",   "model",
+                                        "system",  "system_type", "data"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i]) == 0) {
             return true;
@@ -559,11 +561,16 @@ static void further_values(pls_text *page, const pls_report_run *run) {
     pls_text_append(page, started ? "</tbody></table></section>\n" : "");
 }
 
+static const char *command_of(const pls_report_run *run) {
+    return run->is_solve ? "solve" : run->is_train ? "train" : "kernel";
+}
+
 static void heading(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     const char *title = pls_report_string(run, "title");
-    const char *model = pls_report_string(run, "model");
-    const char *fallback = run->is_train ? "Training with the tangent kernel in view"
-                                         : "The tangent kernel at a point";
+    const char *model = pls_report_string(run, run->is_solve ? "system" : "model");
+    const char *fallback = run->is_solve   ? "Solving equations with the tangent kernel in view"
+                           : run->is_train ? "Training with the tangent kernel in view"
+                                           : "The tangent kernel at a point";
     title = title != NULL && *title != '\0' ? title : fallback;
     pls_text_append(page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                           "<meta name=\"viewport\" content=\"width=device-width, "
@@ -573,7 +580,7 @@ static void heading(pls_text *page, const pls_report_run *run, const pls_report_
     pls_text_append(page, " · plstar</title>\n<style>\n");
     pls_text_append(page, page_style);
     pls_text_append(page, "</style></head>\n<body><main>\n<header><p class=\"kind\">");
-    pls_text_format(page, "plstar %s", run->is_train ? "train" : "kernel");
+    pls_text_format(page, "plstar %s", command_of(run));
     if (model != NULL && *model != '\0') {
         pls_text_append(page, " · ");
         escape(page, model);
@@ -602,7 +609,7 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
                     "ANOTHER-FOLDER</pre>\n"
                     "<p>The figures alone: <code>gnuplot figures/*.gp</code> in this folder.</p>"
                     "</section>\n",
-                    run->is_train ? "train" : "kernel");
+                    command_of(run));
     pls_text_format(page, "<footer>Made by plstar %s.</footer>\n</main></body></html>\n",
                     pls_version());
 }

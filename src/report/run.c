@@ -81,13 +81,13 @@ static pls_status find_kind(pls_context *context, pls_report_run *run) {
         pls_release(context, path);
         return status;
     }
-    run->is_train = strcmp(command, "train") == 0;
+    run->is_solve = strcmp(command, "solve") == 0;
+    run->is_train = run->is_solve || strcmp(command, "train") == 0;
     if (!run->is_train && strcmp(command, "kernel") != 0) {
-        return pls_fail(
-            context, PLS_ERROR_DATA,
-            "%s/summary.json:1: command is \"%.40s\"; a report can be made of \"train\" "
-            "and \"kernel\"",
-            run->folder, command);
+        return pls_fail(context, PLS_ERROR_DATA,
+                        "%s/summary.json:1: command is \"%.40s\"; a report can be made of "
+                        "\"train\", \"solve\" and \"kernel\"",
+                        run->folder, command);
     }
     return PLS_OK;
 }

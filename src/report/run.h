@@ -8,8 +8,9 @@
 
 typedef struct pls_report_run {
     const char *folder;
-    json_t *summary; /* an object */
-    bool is_train;
+    json_t *summary;     /* an object */
+    bool is_train;       /* a run with steps: train or solve */
+    bool is_solve;       /* of these, one on a system of equations */
     pls_metrics metrics; /* of a train run, else empty */
     char *config;        /* config.yaml */
     int64_t config_size;

@@ -57,12 +57,12 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
     pls_status status = PLS_OK;
     for (int i = 0; i < 2; i++) {
         PLS_TRY(context, pls_arena_take(arena, system->precision, block * k, p, &flat[i]));
-        PLS_TRY(context, system->kind->jacobian(system, 0, block, arena, flat[i]));
     }
     if (needed > 0) {
         PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
     }
     if (arena->buffer == NULL) {
+        PLS_TRY(context, system->kind->jacobian(system, 0, block, arena, flat[0]));
         goto cleanup;
     }
     for (int64_t u = 0; u < n; u += block) {

@@ -37,7 +37,7 @@ pls_status pls_checkpoint_save(pls_system *system, const char *folder,
     const char *linear = state_of(checkpoint->linear, n * k);
     const pls_beside_weights beside = {LINEAR_TENSOR, n, k,
                                        linear == KEPT ? checkpoint->linear : NULL};
-    char text[7][40];
+    char text[11][40];
     char *path = NULL;
     pls_status status = PLS_OK;
     snprintf(text[0], sizeof text[0], "%lld", (long long)checkpoint->step);
@@ -47,11 +47,18 @@ pls_status pls_checkpoint_save(pls_system *system, const char *folder,
     snprintf(text[4], sizeof text[4], "%.17g", checkpoint->infimum_floor);
     snprintf(text[5], sizeof text[5], "%lld", (long long)checkpoint->violations);
     snprintf(text[6], sizeof text[6], "%lld", (long long)checkpoint->measurements);
+    const pls_damping *damping = &checkpoint->damping;
+    snprintf(text[7], sizeof text[7], "%.17g", damping->lambda);
+    snprintf(text[8], sizeof text[8], "%.17g", damping->growth);
+    snprintf(text[9], sizeof text[9], "%lld", (long long)damping->rejected);
+    snprintf(text[10], sizeof text[10], "%d", (int)damping->stalled);
     const pls_metadata metadata[] = {
-        {"step", text[0]},          {"initial_loss", text[1]},
-        {"initial_norm", text[2]},  {"lambda_min_infimum", text[3]},
-        {"infimum_floor", text[4]}, {"violations", text[5]},
-        {"measurements", text[6]},  {LINEAR_KEY, linear},
+        {"step", text[0]},           {"initial_loss", text[1]},
+        {"initial_norm", text[2]},   {"lambda_min_infimum", text[3]},
+        {"infimum_floor", text[4]},  {"violations", text[5]},
+        {"measurements", text[6]},   {"damping", text[7]},
+        {"damping_growth", text[8]}, {"rejected", text[9]},
+        {"stalled", text[10]},       {LINEAR_KEY, linear},
     };
     PLS_TRY(context, pls_make_directory(context, folder));
     PLS_TRY(context, pls_join_path(context, folder, FILE_NAME, &path));
@@ -80,7 +87,8 @@ static pls_status metadata_number(pls_context *context, const pls_safetensors *f
 
 static pls_status read_numbers(pls_context *context, const pls_safetensors *file, const char *path,
                                pls_checkpoint *checkpoint) {
-    double step = 0.0, violations = 0.0, measurements = 0.0;
+    double step = 0.0, violations = 0.0, measurements = 0.0, rejected = 0.0, stalled = 0.0;
+    pls_damping *damping = &checkpoint->damping;
     pls_status status = PLS_OK;
     PLS_TRY(context, metadata_number(context, file, path, "step", &step));
     PLS_TRY(context,
@@ -93,6 +101,10 @@ static pls_status read_numbers(pls_context *context, const pls_safetensors *file
             metadata_number(context, file, path, "infimum_floor", &checkpoint->infimum_floor));
     PLS_TRY(context, metadata_number(context, file, path, "violations", &violations));
     PLS_TRY(context, metadata_number(context, file, path, "measurements", &measurements));
+    PLS_TRY(context, metadata_number(context, file, path, "damping", &damping->lambda));
+    PLS_TRY(context, metadata_number(context, file, path, "damping_growth", &damping->growth));
+    PLS_TRY(context, metadata_number(context, file, path, "rejected", &rejected));
+    PLS_TRY(context, metadata_number(context, file, path, "stalled", &stalled));
     if (!(step >= 0.0 && step < 0x1p53)) {
         status = pls_fail(context, PLS_ERROR_DATA, "%s: the checkpoint's step %g is not a count",
                           path, step);
@@ -101,6 +113,8 @@ static pls_status read_numbers(pls_context *context, const pls_safetensors *file
     checkpoint->step = (int64_t)step;
     checkpoint->violations = (int64_t)violations;
     checkpoint->measurements = (int64_t)measurements;
+    damping->rejected = (int64_t)rejected;
+    damping->stalled = stalled != 0.0;
 cleanup:
     return status;
 }

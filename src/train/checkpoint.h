@@ -8,6 +8,7 @@
 #define PLSTAR_TRAIN_CHECKPOINT_H
 
 #include "plstar/train.h"
+#include "train/lm.h"
 
 typedef struct pls_checkpoint {
     int64_t step;
@@ -17,7 +18,8 @@ typedef struct pls_checkpoint {
     double infimum_floor;
     int64_t violations;
     int64_t measurements;
-    double *linear; /* f_lin_t of the linearised twin, n x k; NULL without one */
+    double *linear;      /* f_lin_t of the linearised twin, n x k; NULL without one */
+    pls_damping damping; /* of Levenberg-Marquardt */
 } pls_checkpoint;
 
 /* Writes folder/state.safetensors atomically; the folder is made if it is not there. An f_lin that

@@ -12,6 +12,10 @@ bool pls_monitor_wanted(const pls_train_options *options) {
     return options->measure_every > 0 || options->measure_budget > 0.0;
 }
 
+bool pls_step_is_critical(const pls_train_options *options) {
+    return options->step_rule == PLS_STEP_CRITICAL && options->optimizer != PLS_OPTIMIZER_LM;
+}
+
 static pls_status layout(pls_monitor *monitor) {
     pls_context *context = monitor->system->device->context;
     int64_t size = pls_kernel_size(monitor->kernel);
@@ -32,8 +36,7 @@ pls_status pls_monitor_create(pls_system *system, const pls_train_options *optio
     monitor->lambda_min_infimum = NAN;
     monitor->infimum_floor = NAN;
     monitor->arena = pls_arena_measuring(system->device);
-    if (!pls_monitor_wanted(options) && options->step_rule != PLS_STEP_CRITICAL &&
-        !options->linearized) {
+    if (!pls_monitor_wanted(options) && !pls_step_is_critical(options) && !options->linearized) {
         return PLS_OK;
     }
     PLS_TRY(context, pls_kernel_create(system, &options->kernel, &monitor->kernel));

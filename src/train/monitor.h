@@ -43,6 +43,9 @@ bool pls_monitor_due(const pls_monitor *monitor, int64_t step, bool last, double
  * them. */
 pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *record);
 
+/* Whether the step size is made from lambda_max(K_0). */
+bool pls_step_is_critical(const pls_train_options *options);
+
 /* Whether the options ask for any measurement. */
 bool pls_monitor_wanted(const pls_train_options *options);
 

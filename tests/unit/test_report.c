@@ -863,3 +863,38 @@ Test(report, drawings) {
     cr_expect_eq(text.size, before);
     pls_text_release(&text);
 }
+
+/* ---- the path in the plane ------------------------------------------------------------------ */
+
+static void put_circle_run(const char *path) {
+    put("summary.json", "{\"command\": \"solve\", \"system\": \"circle\", \"system_type\": "
+                        "\"circle\", \"loss_function\": \"square\", \"optimizer\": \"gd\"}");
+    put("config.yaml", "seed: 0\n");
+    put("metrics.csv", "step,loss\n0,0.5\n1,0.25\n2,0.125\n");
+    put("path.csv", path);
+}
+
+Test(report, the_path_of_a_search_in_the_plane) {
+    put_circle_run("step,w0,w1\n0,1.5,0\n1,1.25,0\n2,1.125,0.5\n3,9,");
+    cr_expect_eq(pls_report_write(context, folder, NULL), PLS_OK);
+    char *page = get("report.html"), *data = get("figures/path.dat");
+    char *script = get("figures/path.gp");
+    expect(page, "plstar solve");
+    expect(page, "The path in the plane");
+    expect(page, "solutions are a whole circle");
+    expect(data, "2 1.125 0.5\n");
+    cr_expect(strstr(data, "3 9") == NULL, "a row that was cut off is drawn");
+    expect(script, "cos(t), sin(t) title \"solutions\"");
+    free(script);
+    free(data);
+    free(page);
+}
+
+Test(report, a_path_that_is_none) {
+    put_circle_run("step,w0\n0,1.5\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:1");
+    put_circle_run("step,w0,w1\n0,1.5,1\n1,1.5\n2,1,1\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:3");
+    put_circle_run("step,w0,w1\n0,1.5,1\n1,nan,2\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:3");
+}
