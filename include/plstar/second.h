@@ -1,13 +1,17 @@
 /* Second derivatives of a system: the Hessian of the loss and those of single outputs.
  *
- *     H_(i,a) = D^2 F_(i,a)(w),                                 P x P
- *     H_L     = D^2 L(w) = J^T l''(f) J + sum_(i,a) l'(f)_(i,a) H_(i,a)
- *         square         l' = f - y,                   l''_i = 1
- *         cross entropy  l' = softmax(f) |y| - y,      l''_i = |y| (diag p - p pT), p = softmax
- * f_i, |y| the sum of y_i, which is 1 (arXiv 2003.00307, sections 2 and 4: ||H_(i,a)|| is what
- * makes the kernel change, and H_L is indefinite at every minimum's neighbourhood of an
- * over-parameterised system.) No matrix is formed: products with H are exact to rounding (forward
- * tangent, then the tangent of its reverse), and norms come from the Lanczos method.
+ *     H_(i,a) = D^2 F_(i,a)(w)                                                        P x P
+ *     H_L     = D^2 L(w) = J^T l''(f) J + sum over i and a of l'(f)_(i,a) H_(i,a)     P x P
+ *         square         l' = f - y,             l'' = 1
+ *         cross entropy  l' = softmax(f) - y,    l''_i = diag(p) - p p^T, p = softmax(f_i)
+ *
+ * ||H_(i,a)|| bounds the change of the tangent kernel (arXiv 2003.00307, section 4). The loss of an
+ * over-parameterised system is convex in no neighbourhood of a minimum (section 3 there), which
+ * shows in a negative lambda_min(H_L).
+ *
+ * No matrix is formed: products with H are exact to rounding, by a forward tangent and the tangent
+ * of its reverse (B. Pearlmutter, Neural Computation 6, 1994), and norms come from the Lanczos
+ * method.
  *
  * All functions work at the system's present weights and in float64: a float32 system is measured
  * on a float64 copy of its weights and data, so that no residual ends at the rounding of float32.
@@ -31,9 +35,8 @@ extern "C" {
 typedef struct pls_second_options {
     double tolerance;    /* of norms: residual ||H x - theta x|| over the norm of H */
     uint64_t seed;       /* of start vectors */
-    bool kinks_are_zero; /* go on where F has kinks (relu), and take the second derivative there
-                            for 0; it is 0 at every other point of a piece, and the norms say
-                            nothing about the jumps between pieces */
+    bool kinks_are_zero; /* go on where F has kinks (relu), and take phi'' for 0 there, as it is
+                            beside them; the numbers then know nothing of the jumps of phi' */
     int64_t memory;      /* bytes that Lanczos vectors may take; 0 = a quarter of what is free */
 } pls_second_options;
 
