@@ -149,9 +149,12 @@ const char *pls_cuda_gram_description(pls_gram_arithmetic arithmetic, pls_dtype 
 /* kernels.c: one launch each */
 PLS_CUDA_SLOT(fill, double value, pls_view dst);
 PLS_CUDA_SLOT(axpby, double alpha, pls_view x, double beta, pls_view y);
+PLS_CUDA_SLOT(multiply_accumulate, double alpha, pls_view x, pls_view y, pls_view out);
 PLS_CUDA_SLOT(bias_activation, pls_activation phi, double t, pls_view bias, pls_view z, pls_view a);
 PLS_CUDA_SLOT(activation_derivative, pls_activation phi, int order, int64_t repeat, pls_view z,
               pls_view d);
+PLS_CUDA_SLOT(position_accumulate, double alpha, pls_view g, double gamma, int64_t k, int64_t h,
+              pls_view d, pls_view c, bool lower);
 PLS_CUDA_SLOT(hadamard_accumulate, double alpha, pls_view g, double gamma, int64_t k, pls_view d,
               pls_view c, bool lower);
 PLS_CUDA_SLOT(outer_rows, double alpha, int64_t k, pls_view d, pls_view a, pls_view rows);
@@ -160,6 +163,7 @@ PLS_CUDA_SLOT(add_diagonal, double alpha, pls_view a);
 PLS_CUDA_SLOT(symmetrize, pls_view a);
 PLS_CUDA_SLOT(square_loss, pls_view f, pls_view y, pls_view residual, pls_view losses);
 PLS_CUDA_SLOT(cross_entropy_loss, pls_view f, pls_view y, pls_view residual, pls_view losses);
+PLS_CUDA_SLOT(softmax_product, pls_view f, pls_view y, pls_view v, pls_view out);
 PLS_CUDA_SLOT(sum, pls_view x, pls_view out);
 PLS_CUDA_SLOT(dot, pls_view x, pls_view y, pls_view out);
 PLS_CUDA_SLOT(squared_distance, pls_view x, pls_view y, pls_view out);

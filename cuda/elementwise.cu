@@ -1,6 +1,7 @@
 /* Elementwise operations on two and three matrices.
  *
  *     axpby:                y = alpha x + beta y
+ *     multiply_accumulate:  out += alpha x * y
  *     hadamard_accumulate:  c(i,j) += (alpha g(i/k, j/k) + gamma) d(i,j)
  *     outer_rows:           rows(r, p q_n + q) = alpha d(r,p) a(r/k, q) */
 #include "division.cuh"
@@ -43,6 +44,36 @@ cudaError_t axpby(cudaStream_t stream, double alpha, const pls_matrix &x, double
     return launch(stream, element_geometry(y.rows, y.cols, pack_width<T>), axpby_kernel<T>,
                   extent{y.rows, y.cols, packed}, static_cast<T>(alpha), data_of<T>(x), x.ld,
                   beta != 0.0, static_cast<T>(beta), data_of<T>(y), y.ld);
+}
+
+/* ---- multiply_accumulate --------------------------------------------------------------------- */
+
+template <typename T>
+__global__ void __launch_bounds__(block_threads, resident_blocks)
+    multiply_kernel(extent shape, T alpha, const T *__restrict__ x, int64_t x_ld,
+                    const T *__restrict__ y, int64_t y_ld, T *__restrict__ out, int64_t out_ld) {
+    constexpr int width = pack_width<T>;
+    for (int64_t j = first_column<width>(shape.packed); j < shape.cols; j += column_step<width>()) {
+        for (int64_t i = first_row(); i < shape.rows; i += row_step()) {
+            T left[width], right[width], sum[width];
+            load(x + i * x_ld, j, shape.cols, shape.packed, left);
+            load(y + i * y_ld, j, shape.cols, shape.packed, right);
+            load(out + i * out_ld, j, shape.cols, shape.packed, sum);
+            for (int e = 0; e < width; e++) {
+                sum[e] += alpha * left[e] * right[e];
+            }
+            store(out + i * out_ld, j, shape.cols, shape.packed, sum);
+        }
+    }
+}
+
+template <typename T>
+cudaError_t multiply(cudaStream_t stream, double alpha, const pls_matrix &x, const pls_matrix &y,
+                     const pls_matrix &out) {
+    bool packed = is_packed<T>(x) && is_packed<T>(y) && is_packed<T>(out);
+    return launch(stream, element_geometry(out.rows, out.cols, pack_width<T>), multiply_kernel<T>,
+                  extent{out.rows, out.cols, packed}, static_cast<T>(alpha), data_of<T>(x), x.ld,
+                  data_of<T>(y), y.ld, data_of<T>(out), out.ld);
 }
 
 /* ---- hadamard_accumulate: a thread keeps its columns for several rows ------------------------ */
@@ -134,6 +165,17 @@ cudaError_t pls_launch_axpby(cudaStream_t stream, double alpha, pls_matrix x, do
     }
     return y.dtype == PLS_F32 ? axpby<float>(stream, alpha, x, beta, y)
                               : axpby<double>(stream, alpha, x, beta, y);
+}
+
+cudaError_t pls_launch_multiply_accumulate(cudaStream_t stream, double alpha, pls_matrix x,
+                                           pls_matrix y, pls_matrix out) {
+    if (is_contiguous(x) && is_contiguous(y) && is_contiguous(out)) {
+        x = flat(x);
+        y = flat(y);
+        out = flat(out);
+    }
+    return out.dtype == PLS_F32 ? multiply<float>(stream, alpha, x, y, out)
+                                : multiply<double>(stream, alpha, x, y, out);
 }
 
 cudaError_t pls_launch_hadamard_accumulate(cudaStream_t stream, double alpha, pls_matrix g,

@@ -19,6 +19,14 @@ pls_status pls_cuda_axpby(pls_device *device, double alpha, pls_view x, double b
     return pls_cuda_launched(device, code, "axpby", y);
 }
 
+pls_status pls_cuda_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
+                                        pls_view out) {
+    cudaError_t code =
+        pls_launch_multiply_accumulate(pls_cuda_stream(device), alpha, pls_cuda_matrix(x),
+                                       pls_cuda_matrix(y), pls_cuda_matrix(out));
+    return pls_cuda_launched(device, code, "multiply_accumulate", out);
+}
+
 pls_status pls_cuda_bias_activation(pls_device *device, pls_activation phi, double t, pls_view bias,
                                     pls_view z, pls_view a) {
     cudaError_t code =
@@ -40,6 +48,14 @@ pls_status pls_cuda_hadamard_accumulate(pls_device *device, double alpha, pls_vi
         pls_launch_hadamard_accumulate(pls_cuda_stream(device), alpha, pls_cuda_matrix(g), gamma, k,
                                        pls_cuda_matrix(d), pls_cuda_matrix(c), lower);
     return pls_cuda_launched(device, code, "hadamard_accumulate", c);
+}
+
+pls_status pls_cuda_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
+                                        int64_t k, int64_t h, pls_view d, pls_view c, bool lower) {
+    cudaError_t code =
+        pls_launch_position_accumulate(pls_cuda_stream(device), alpha, pls_cuda_matrix(g), gamma, k,
+                                       h, pls_cuda_matrix(d), pls_cuda_matrix(c), lower);
+    return pls_cuda_launched(device, code, "position_accumulate", c);
 }
 
 pls_status pls_cuda_outer_rows(pls_device *device, double alpha, int64_t k, pls_view d, pls_view a,
@@ -77,6 +93,14 @@ pls_status pls_cuda_cross_entropy_loss(pls_device *device, pls_view f, pls_view 
                                                      pls_cuda_matrix(y), pls_cuda_matrix(residual),
                                                      pls_cuda_matrix(losses));
     return pls_cuda_launched(device, code, "cross_entropy_loss", residual);
+}
+
+pls_status pls_cuda_softmax_product(pls_device *device, pls_view f, pls_view y, pls_view v,
+                                    pls_view out) {
+    cudaError_t code =
+        pls_launch_softmax_product(pls_cuda_stream(device), pls_cuda_matrix(f), pls_cuda_matrix(y),
+                                   pls_cuda_matrix(v), pls_cuda_matrix(out));
+    return pls_cuda_launched(device, code, "softmax_product", out);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */

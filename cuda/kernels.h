@@ -38,6 +38,7 @@ PLS_LAUNCHER(unit_rows, int64_t k, pls_matrix d);
 
 /* elementwise.cu */
 PLS_LAUNCHER(axpby, double alpha, pls_matrix x, double beta, pls_matrix y);
+PLS_LAUNCHER(multiply_accumulate, double alpha, pls_matrix x, pls_matrix y, pls_matrix out);
 PLS_LAUNCHER(hadamard_accumulate, double alpha, pls_matrix g, double gamma, int64_t k, pls_matrix d,
              pls_matrix c, bool lower);
 PLS_LAUNCHER(outer_rows, double alpha, int64_t k, pls_matrix d, pls_matrix a, pls_matrix rows);
@@ -58,6 +59,7 @@ PLS_LAUNCHER(first_not_finite, pls_matrix a, int64_t *index);
 PLS_LAUNCHER(square_loss, pls_matrix f, pls_matrix y, pls_matrix residual, pls_matrix losses);
 PLS_LAUNCHER(cross_entropy_loss, pls_matrix f, pls_matrix y, pls_matrix residual,
              pls_matrix losses);
+PLS_LAUNCHER(softmax_product, pls_matrix f, pls_matrix y, pls_matrix v, pls_matrix out);
 
 /* reduce.cu: scratch is device memory of PLS_REDUCE_BLOCKS doubles, out of one double. */
 PLS_LAUNCHER(sum, pls_matrix x, double *scratch, double *out);
@@ -70,6 +72,10 @@ PLS_LAUNCHER(column_sum, double alpha, pls_matrix x, double beta, pls_matrix out
 PLS_LAUNCHER(random_uniform, pls_random_stream random, int64_t first, double low, double high,
              pls_matrix dst);
 PLS_LAUNCHER(random_normal, pls_random_stream random, int64_t first, double scale, pls_matrix dst);
+
+/* positions.cu */
+PLS_LAUNCHER(position_accumulate, double alpha, pls_matrix g, double gamma, int64_t k, int64_t h,
+             pls_matrix d, pls_matrix c, bool lower);
 
 /* image.cu */
 PLS_LAUNCHER(im2col, pls_image image, int64_t kernel, pls_matrix src, pls_matrix dst);

@@ -21,6 +21,7 @@ extern "C" {
     X(PLS_ERROR_MEMORY, "there is not enough memory")                                              \
     X(PLS_ERROR_DEVICE, "the device or its library failed")                                        \
     X(PLS_ERROR_NUMERIC, "a numerical method did not converge")                                    \
+    X(PLS_ERROR_CALLBACK, "a function of the caller's failed")                                     \
     X(PLS_DIVERGED, "the iteration diverged")                                                      \
     X(PLS_CANCELLED, "the caller asked to stop")
 

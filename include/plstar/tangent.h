@@ -88,9 +88,11 @@ typedef struct pls_spectrum_options {
     int64_t floor_samples; /* sub-sample on which f32 is measured against f64; 0 = the a-priori
                               estimate of rounding alone */
     uint64_t seed;         /* of the Lanczos start vectors */
+    bool next;             /* the second smallest eigenvalue too, which says how well the bottom
+                              eigenvector is determined; one more run of the Lanczos method */
 } pls_spectrum_options;
 
-/* extremes, below_floor, 16 samples, seed 0. */
+/* extremes, below_floor, 16 samples, seed 0, not the second smallest. */
 pls_spectrum_options pls_spectrum_options_defaults(void);
 
 /* Every eigenvalue comes with its floor: what rounding of data of the system's precision may have
@@ -102,6 +104,7 @@ typedef struct pls_spectrum {
                                 estimate, not yet a proof) */
     double lambda_min_upper; /* lambda_min + floor */
     double lambda_min_residual; /* ||K v - lambda v||, ||v|| = 1 */
+    double lambda_next;         /* the second smallest eigenvalue; NaN unless asked for, or N = 1 */
     double lambda_max;
     double lambda_max_residual;
     double condition_number; /* lambda_max / lambda_min; NaN below the floor */
@@ -121,6 +124,61 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
                                pls_spectrum *spectrum);
 
 void pls_spectrum_destroy(pls_context *context, pls_spectrum *spectrum);
+
+/* tr K / lambda_max, the effective rank r_0 of Bartlett, Long, Lugosi, Tsigler, Benign overfitting
+ * in linear regression, PNAS 117, 2020: between 1 and N, N for a multiple of the identity. NaN for
+ * K = 0. */
+double pls_effective_rank(const pls_spectrum *spectrum);
+
+/* ---- kernel and targets -----------------------------------------------------------------------
+ */
+
+/* The alignment of a computed kernel with the targets (Cristianini and others, On kernel-target
+ * alignment, NIPS 14, 2001):
+ *     <K, y yT>_F / (||K||_F ||y||^2)               y the targets as N numbers
+ *     <K, Y YT>_F / (||K||_F ||Y YT||_F)            trace kernel; Y the targets, n x k
+ * between 0 and 1; 1 where K is a multiple of y yT. NaN where K or the targets are 0. */
+pls_status pls_kernel_alignment(pls_kernel *kernel, double *alignment);
+
+/* ---- who sets mu ------------------------------------------------------------------------------
+ */
+
+/* A part of w, "layers.0" (weight and bias), or the tensor's name in a system without layers. */
+typedef struct pls_layer_share {
+    char name[64];
+    double share;
+} pls_layer_share;
+
+/* The unit eigenvector v of lambda_min(K), and what carries it:
+ *     sample i   sum over a of v_(i,a)^2
+ *     output a   sum over i of v_(i,a)^2
+ *     layer l    ||(JT v)_l||^2 / ||JT v||^2 = vT K_l v / vT K v
+ * Shares are not negative and sum to 1. Of a trace kernel, v has an entry a sample; with J_a the
+ * rows of output a,
+ *     output a   ||J_aT v||^2 / vT K v,    layer l   sum over a of ||(J_aT v)_l||^2 / vT K v. */
+typedef struct pls_bottom {
+    bool known; /* false where there is no v, as for K = 0; nothing below is then set */
+    int64_t samples, outputs, layers;
+    double *vector;                /* N, or n for a trace kernel */
+    double *sample_shares;         /* n */
+    double *output_shares;         /* k; NaN for a trace kernel with JT v = 0 */
+    pls_layer_share *layer_shares; /* layers of them; none where JT v = 0 */
+    double eigenvalue;             /* vT K v */
+    double gap;  /* to the next eigenvalue; NaN if the spectrum was measured without it, infinite
+                    if there is no other */
+    double turn; /* estimate of the sine of the angle by which rounding may have turned v:
+                    (2 floor + residual) / gap, at most 1 */
+    bool determined;  /* turn <= 0.1: v is that of the exact kernel, about */
+    bool below_floor; /* vT K v is not known, and so are the shares of layers not */
+} pls_bottom;
+
+/* Who carries the bottom eigenvector of the kernel whose spectrum was just measured, best with
+ * options.next; where that was refined, of the refined kernel. Layers are measured on a float64
+ * copy of the system where memory allows. *bottom must be zeroed or fresh; free it by
+ * pls_bottom_destroy(). Errors: PLS_ERROR_MEMORY, PLS_ERROR_DEVICE, PLS_CANCELLED. */
+pls_status pls_kernel_bottom(pls_kernel *kernel, const pls_spectrum *spectrum, pls_bottom *bottom);
+
+void pls_bottom_destroy(pls_context *context, pls_bottom *bottom);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -14,10 +14,6 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* exact: known in closed form. sampled: the largest (smallest) value found at a few points of the
- * ball, so a lower bound of a supremum (upper bound of an infimum). */
-typedef enum pls_evidence { PLS_EVIDENCE_EXACT, PLS_EVIDENCE_SAMPLED } pls_evidence;
-
 typedef struct pls_constants {
     pls_evidence evidence;
     double residual_norm;  /* ||r_0|| */
@@ -37,6 +33,24 @@ typedef struct pls_constants {
  * was found. The trace option of `kernel` is passed over. Errors: those of kernel and spectrum. */
 pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *kernel,
                                   uint64_t seed, pls_constants *constants);
+
+/* Constants over a ball B(w_0, R) around the system's weights, for systems whose smoothness is
+ * known (pls_system_smoothness). With J_0 = J(w_0) and sigma its least singular value,
+ *     L_F <= ||J_0|| + beta_F R,    lambda_min(K(w)) >= max(0, sigma - beta_F R)^2,
+ * since J is Lipschitz with constant beta_F. Both hold with equality where beta_F R = 0. The
+ * extreme eigenvalues of K(w_0) are measured in float64 and taken up to their floor. */
+typedef struct pls_ball_constants {
+    double radius;     /* R */
+    double mu;         /* lambda_min(K) in the ball; 0 where it may be singular */
+    double lipschitz;  /* L_F */
+    double smoothness; /* beta_F */
+    pls_evidence mu_evidence, lipschitz_evidence, smoothness_evidence; /* exact or bounded */
+} pls_ball_constants;
+
+/* radius: finite, not negative. The trace option of `kernel` (may be NULL) is passed over. Errors:
+ * PLS_ERROR_ARGUMENT, PLS_ERROR_UNSUPPORTED (beta_F is not known), those of kernel and spectrum. */
+pls_status pls_constants_in_ball(pls_system *system, const pls_kernel_options *kernel,
+                                 double radius, pls_ball_constants *constants);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -30,7 +30,7 @@
 #include "plstar/device.h"
 
 /* Increased whenever a slot changes; a module built for another version is refused. */
-enum { PLS_BACKEND_VERSION = 2 };
+enum { PLS_BACKEND_VERSION = 3 };
 
 /* Inner dimension up to which the Gram product of float32 data converts at a time. */
 enum { PLS_GRAM_CHUNK = 4096 };
@@ -129,6 +129,9 @@ typedef struct pls_backend {
 
     /* y = alpha x + beta y (in place in y); same shape */
     pls_status (*axpby)(pls_device *device, double alpha, pls_view x, double beta, pls_view y);
+    /* out += alpha x * y, element by element; same shape */
+    pls_status (*multiply_accumulate)(pls_device *device, double alpha, pls_view x, pls_view y,
+                                      pls_view out);
     /* z(i,j) += t bias(j) (bias 1 x m, may be not given), then a = phi(z); z, a: n x m */
     pls_status (*bias_activation)(pls_device *device, pls_activation phi, double t, pls_view bias,
                                   pls_view z, pls_view a);
@@ -141,6 +144,14 @@ typedef struct pls_backend {
      * lower: only elements with i >= j are read and written (m = n). */
     pls_status (*hadamard_accumulate)(pls_device *device, double alpha, pls_view g, double gamma,
                                       int64_t k, pls_view d, pls_view c, bool lower);
+    /* c(i,j) += sum over p, q < h of
+     *     (alpha g((i/k) h + p, (j/k) h + q) + gamma) d(i h + p, j h + q)
+     * g: (m h) x (n h), d: (m k h) x (n k h), c: (m k) x (n k), all f64. The Gram contribution of a
+     * layer whose h positions share weights: g, d = inner products of all pairs of positions.
+     * lower: only elements of c with i >= j are read and written (m = n); g and d are symmetric
+     * matrices of which what lies above the diagonals is not read. */
+    pls_status (*position_accumulate)(pls_device *device, double alpha, pls_view g, double gamma,
+                                      int64_t k, int64_t h, pls_view d, pls_view c, bool lower);
     /* rows(r, p q_n + q) = alpha d(r, p) a(r/k, q);  d: (n k) x p_n, a: n x q_n,
      * rows: (n k) x (p_n q_n). The rows of a dense layer's per-sample Jacobian. */
     pls_status (*outer_rows)(pls_device *device, double alpha, int64_t k, pls_view d, pls_view a,
@@ -164,6 +175,11 @@ typedef struct pls_backend {
      * computed in float64. */
     pls_status (*cross_entropy_loss)(pls_device *device, pls_view f, pls_view y, pls_view residual,
                                      pls_view losses);
+
+    /* out(i,a) = (sum_b y(i,b)) p_a (v(i,a) - sum_b p_b v(i,b)) with p = softmax(f(i,:)): the
+     * Hessian of the cross entropy by f, times v; computed in float64. v, out: n x k */
+    pls_status (*softmax_product)(pls_device *device, pls_view f, pls_view y, pls_view v,
+                                  pls_view out);
 
     /* ---- reductions: out is 1 x 1 f64, fixed order, summed in float64 --------------------- */
 

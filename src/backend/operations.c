@@ -432,6 +432,20 @@ pls_status pls_axpby(pls_device *device, double alpha, pls_view x, double beta, 
     return device->backend->axpby(device, alpha, x, beta, y);
 }
 
+pls_status pls_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
+                                   pls_view out) {
+    checker check = begin(device, "multiply_accumulate");
+    check_view(&check, "x", x);
+    check_matrix(&check, "y", y, x.dtype, x.rows, x.cols);
+    check_matrix(&check, "out", out, x.dtype, x.rows, x.cols);
+    check_apart(&check, "out", out, "x", x);
+    check_apart(&check, "out", out, "y", y);
+    if (check.status != PLS_OK || is_empty(out)) {
+        return check.status;
+    }
+    return device->backend->multiply_accumulate(device, alpha, x, y, out);
+}
+
 pls_status pls_bias_activation(pls_device *device, pls_activation phi, double t, pls_view bias,
                                pls_view z, pls_view a) {
     checker check = begin(device, "bias_activation");
@@ -487,6 +501,34 @@ pls_status pls_hadamard_accumulate(pls_device *device, double alpha, pls_view g,
         return check.status;
     }
     return device->backend->hadamard_accumulate(device, alpha, g, gamma, k, d, c, lower);
+}
+
+pls_status pls_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
+                                   int64_t k, int64_t h, pls_view d, pls_view c, bool lower) {
+    checker check = begin(device, "position_accumulate");
+    check_number(&check, "k", k, 1);
+    check_number(&check, "h", h, 1);
+    check_view(&check, "g", g);
+    check_dtype(&check, "g", g, PLS_F64);
+    if (check.status == PLS_OK && (g.rows % h != 0 || g.cols % h != 0)) {
+        refuse(&check, "g", "it is %lld x %lld, not a multiple of h = %lld", (long long)g.rows,
+               (long long)g.cols, (long long)h);
+    }
+    int64_t rows = check_product(&check, "g.rows times k", g.rows, k);
+    int64_t cols = check_product(&check, "g.cols times k", g.cols, k);
+    check_matrix(&check, "d", d, PLS_F64, rows, cols);
+    if (check.status == PLS_OK) {
+        check_matrix(&check, "c", c, PLS_F64, rows / h, cols / h);
+    }
+    if (lower) {
+        check_square(&check, "c", c);
+    }
+    check_apart(&check, "c", c, "g", g);
+    check_apart(&check, "c", c, "d", d);
+    if (check.status != PLS_OK || is_empty(c)) {
+        return check.status;
+    }
+    return device->backend->position_accumulate(device, alpha, g, gamma, k, h, d, c, lower);
 }
 
 pls_status pls_outer_rows(pls_device *device, double alpha, int64_t k, pls_view d, pls_view a,
@@ -593,6 +635,22 @@ pls_status pls_cross_entropy_loss(pls_device *device, pls_view f, pls_view y, pl
         return check.status;
     }
     return device->backend->cross_entropy_loss(device, f, y, residual, losses);
+}
+
+pls_status pls_softmax_product(pls_device *device, pls_view f, pls_view y, pls_view v,
+                               pls_view out) {
+    checker check = begin(device, "softmax_product");
+    check_view(&check, "f", f);
+    check_matrix(&check, "y", y, f.dtype, f.rows, f.cols);
+    check_matrix(&check, "v", v, f.dtype, f.rows, f.cols);
+    check_matrix(&check, "out", out, f.dtype, f.rows, f.cols);
+    check_apart(&check, "out", out, "f", f);
+    check_apart(&check, "out", out, "y", y);
+    check_apart(&check, "out", out, "v", v);
+    if (check.status != PLS_OK || is_empty(f)) {
+        return check.status;
+    }
+    return device->backend->softmax_product(device, f, y, v, out);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */

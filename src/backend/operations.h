@@ -34,12 +34,16 @@ pls_status pls_gram(pls_device *device, pls_gram_arithmetic arithmetic, pls_view
 const char *pls_gram_description(const pls_device *device, pls_gram_arithmetic arithmetic,
                                  pls_dtype dtype);
 pls_status pls_axpby(pls_device *device, double alpha, pls_view x, double beta, pls_view y);
+pls_status pls_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
+                                   pls_view out);
 pls_status pls_bias_activation(pls_device *device, pls_activation phi, double t, pls_view bias,
                                pls_view z, pls_view a);
 pls_status pls_activation_derivative(pls_device *device, pls_activation phi, int order,
                                      int64_t repeat, pls_view z, pls_view d);
 pls_status pls_hadamard_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
                                    int64_t k, pls_view d, pls_view c, bool lower);
+pls_status pls_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
+                                   int64_t k, int64_t h, pls_view d, pls_view c, bool lower);
 pls_status pls_outer_rows(pls_device *device, double alpha, int64_t k, pls_view d, pls_view a,
                           pls_view rows);
 pls_status pls_unit_rows(pls_device *device, int64_t k, pls_view d);
@@ -50,6 +54,8 @@ pls_status pls_square_loss(pls_device *device, pls_view f, pls_view y, pls_view 
                            pls_view losses);
 pls_status pls_cross_entropy_loss(pls_device *device, pls_view f, pls_view y, pls_view residual,
                                   pls_view losses);
+pls_status pls_softmax_product(pls_device *device, pls_view f, pls_view y, pls_view v,
+                               pls_view out);
 pls_status pls_sum(pls_device *device, pls_view x, pls_view out);
 pls_status pls_dot(pls_device *device, pls_view x, pls_view y, pls_view out);
 pls_status pls_squared_distance(pls_device *device, pls_view x, pls_view y, pls_view out);
@@ -73,8 +79,4 @@ pls_status pls_average_pool(pls_device *device, pls_image image, int64_t size, p
 pls_status pls_average_pool_backward(pls_device *device, pls_image image, int64_t size,
                                      pls_view src, pls_view dst);
 
-pls_status pls_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
-                                   pls_view out);
-pls_status pls_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
-                                   int64_t k, int64_t h, pls_view d, pls_view c, bool lower);
 #endif

@@ -33,7 +33,9 @@ typedef enum pls_phase {
     PLS_PHASE_SPECTRUM,       /* all eigenvalues */
     PLS_PHASE_FLOOR,          /* the sub-sample in the other precision */
     PLS_PHASE_REFINEMENT,     /* the measurement again, in float64 */
-    PLS_PHASE_CHANGE,         /* ||K_t - K_0|| */
+    PLS_PHASE_CHANGE,         /* ||K_t - K_0||, and how K lies to the targets */
+    PLS_PHASE_BOTTOM,         /* who carries the bottom eigenvector: JT v */
+    PLS_PHASE_TWIN,           /* a step of the linearised network, and its distance */
     PLS_PHASE_COUNT
 } pls_phase;
 

@@ -9,10 +9,8 @@
 
 const char *cli_command_name(command which) {
     static const char *const names[COMMAND_COUNT] = {
-        [COMMAND_TRAIN] = "train",
-        [COMMAND_KERNEL] = "kernel",
-        [COMMAND_REPORT] = "report",
-        [COMMAND_INFO] = "info",
+        [COMMAND_TRAIN] = "train",   [COMMAND_SOLVE] = "solve", [COMMAND_KERNEL] = "kernel",
+        [COMMAND_REPORT] = "report", [COMMAND_INFO] = "info",
     };
     return names[which];
 }
@@ -22,6 +20,7 @@ int cli_exit_status(pls_status status) {
     case PLS_OK:
         return 0;
     case PLS_ERROR_NUMERIC:
+    case PLS_ERROR_CALLBACK:
     case PLS_DIVERGED:
         return 1;
     case PLS_ERROR_ARGUMENT:

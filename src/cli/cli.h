@@ -6,7 +6,13 @@
 
 #include <stdint.h>
 
-typedef enum command { COMMAND_TRAIN, COMMAND_KERNEL, COMMAND_REPORT, COMMAND_INFO } command;
+typedef enum command {
+    COMMAND_TRAIN,
+    COMMAND_SOLVE,
+    COMMAND_KERNEL,
+    COMMAND_REPORT,
+    COMMAND_INFO
+} command;
 
 enum { COMMAND_COUNT = COMMAND_INFO + 1, CLI_ERROR_SIZE = 2048 };
 

@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 
+/* `train` and `solve`: what is trained is made by experiment.c. */
 pls_status command_train(cli *program, const command_line *given);
 pls_status command_kernel(cli *program, const command_line *given);
 pls_status command_report(cli *program, const command_line *given);

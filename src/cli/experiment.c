@@ -1,5 +1,7 @@
-/* Data -> model -> system -> weights. */
+/* Data -> model -> system -> weights; or, of `plstar solve`, a system of equations. */
 #include "cli/experiment.h"
+
+#include "cli/equations.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +114,11 @@ pls_status experiment_create(cli *program, settings *all, experiment *built) {
     *built = (experiment){0};
     CLI_TRY(pls_device_open(program->context, &device, &built->device));
     CLI_TRY(pls_device_measure_phases(built->device, true));
+    if (all->command == COMMAND_SOLVE) {
+        CLI_TRY(equations_create(program, all, built));
+        built->seconds_network = cli_seconds() - start;
+        return PLS_OK;
+    }
     CLI_TRY(load_data(program, all, &built->data));
     built->seconds_data = cli_seconds() - start;
     start = cli_seconds();

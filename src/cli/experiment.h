@@ -1,4 +1,5 @@
-/* What a run works on: data, device, network and weights, made from the settings. */
+/* What a run works on: device, data, network and weights, or a system of equations, made from the
+ * settings. */
 #ifndef PLSTAR_CLI_EXPERIMENT_H
 #define PLSTAR_CLI_EXPERIMENT_H
 
@@ -8,10 +9,10 @@ enum { MODEL_TEXT_SIZE = 256 };
 
 typedef struct experiment {
     pls_device *device;
-    pls_dataset data;
-    pls_model model; /* its layers are those of the settings */
+    pls_dataset data; /* description NULL: there is none, a system of equations is solved */
+    pls_model model;  /* its layers are those of the settings */
     pls_system *system;
-    char model_text[MODEL_TEXT_SIZE];
+    char model_text[MODEL_TEXT_SIZE];     /* the network or the system, in a line */
     double seconds_data, seconds_network; /* reading; making and initialising */
 } experiment;
 

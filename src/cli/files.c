@@ -98,7 +98,7 @@ pls_status folder_is_free(cli *program, const char *folder) {
     if (status == PLS_OK && access(path, F_OK) == 0) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
                           "%s already holds a run; choose another folder with --out, go on with it "
-                          "by `plstar train --resume %s`, or replace it with --overwrite",
+                          "by `--resume %s`, or replace it with --overwrite",
                           folder, folder);
     }
     free(path);
@@ -135,9 +135,21 @@ cleanup:
 /* Results of a former run must not stand beside those of a new one. */
 static pls_status remove_run(cli *program, const char *folder) {
     static const char *const names[] = {
-        marker,         "summary.json", "metrics.csv",         "kernel.npy",
-        "outputs.npy",  "gradient.npy", "eigenvalues.npy",     "eigenvalues_initial.npy",
-        "jacobian.npy", "report.html",  "weights.safetensors", "checkpoint/state.safetensors",
+        marker,
+        "summary.json",
+        "metrics.csv",
+        "kernel.npy",
+        "outputs.npy",
+        "gradient.npy",
+        "eigenvalues.npy",
+        "eigenvalues_initial.npy",
+        "kernel_infinite.npy",
+        "path.csv",
+        "jacobian.npy",
+        "report.html",
+        "weights.safetensors",
+        "checkpoint/state.safetensors",
+        "bottom_samples.npy",
     };
     pls_status status = PLS_OK;
     char *path = NULL;

@@ -1,7 +1,7 @@
 /* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
+#include "cli/bottom.h"
 #include "cli/commands.h"
 #include "cli/run.h"
-#include "cli/summary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +18,29 @@ typedef struct kernel_run {
     pls_point point;
     pls_kernel *kernel;
     pls_spectrum spectrum;
+    pls_infinite_width limit; /* no kernel in it where it was not asked for */
+    double distance;          /* of the kernel from it */
+    pls_bottom bottom;
+    double alignment;
 } kernel_run;
+
+/* The limit of the kernel. Made before the folder, so that a model without one leaves nothing. */
+static pls_status find_limit(kernel_run *run) {
+    pls_status status = PLS_OK;
+    double start = cli_seconds();
+    CLI_TRY(pls_infinite_width_compute(run->experiment.device, &run->experiment.model,
+                                       &run->experiment.data,
+                                       run->settings.output.infinite_tolerance, &run->limit));
+    summary_seconds(&run->summary, "infinite_width", cli_seconds() - start);
+cleanup:
+    return status;
+}
+
+static pls_status write_limit(kernel_run *run) {
+    int64_t shape[2] = {run->limit.samples, run->limit.samples};
+    return run_write_array(run->program, run->folder, "kernel_infinite.npy", run->limit.kernel, 2,
+                           shape);
+}
 
 /* F, loss and gradient; outputs.npy and, where asked for, gradient.npy. */
 static pls_status measure_point(kernel_run *run) {
@@ -48,15 +70,27 @@ cleanup:
     return status;
 }
 
-static pls_status write_kernel(kernel_run *run) {
+/* What is done with the kernel's elements: kernel.npy, and the distance from the limit. */
+static pls_status take_elements(kernel_run *run) {
     int64_t size = pls_kernel_size(run->kernel);
     int64_t shape[2] = {size, size};
+    bool limit = run->limit.kernel != NULL;
     double *matrix = NULL; /* size x size */
     pls_status status = PLS_OK;
     CLI_TRY(cli_allocate(run->program, size, (size_t)size * sizeof *matrix,
-                         "a copy of the kernel (output.kernel: false does without)", &matrix));
+                         limit ? "a copy of the kernel (output.kernel and output.infinite: false "
+                                 "do without)"
+                               : "a copy of the kernel (output.kernel: false does without)",
+                         &matrix));
     CLI_TRY(pls_kernel_download(run->kernel, matrix));
-    CLI_TRY(run_write_array(run->program, run->folder, "kernel.npy", matrix, 2, shape));
+    if (run->settings.output.kernel) {
+        CLI_TRY(run_write_array(run->program, run->folder, "kernel.npy", matrix, 2, shape));
+    }
+    if (limit) {
+        run->distance =
+            pls_infinite_width_distance(&run->limit, pls_system_outputs(run->experiment.system),
+                                        run->settings.monitor.trace, matrix);
+    }
 cleanup:
     free(matrix);
     return status;
@@ -70,12 +104,18 @@ static pls_status measure_kernel(kernel_run *run) {
     CLI_TRY(pls_kernel_create(run->experiment.system, &kernel, &run->kernel));
     CLI_TRY(pls_kernel_compute(run->kernel));
     summary_seconds(&run->summary, "kernel", cli_seconds() - start);
-    if (run->settings.output.kernel) {
-        CLI_TRY(write_kernel(run));
+    if (run->settings.output.kernel || run->limit.kernel != NULL) {
+        CLI_TRY(take_elements(run));
     }
     start = cli_seconds();
+    spectrum.next = true;
     CLI_TRY(pls_kernel_spectrum(run->kernel, &spectrum, &run->spectrum));
     summary_seconds(&run->summary, "spectrum", cli_seconds() - start);
+    start = cli_seconds();
+    CLI_TRY(pls_kernel_alignment(run->kernel, &run->alignment));
+    CLI_TRY(pls_kernel_bottom(run->kernel, &run->spectrum, &run->bottom));
+    CLI_TRY(bottom_write_samples(run->program, run->folder, &run->bottom, &run->experiment));
+    summary_seconds(&run->summary, "bottom", cli_seconds() - start);
     if (run->spectrum.eigenvalues != NULL) {
         CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy",
                                 run->spectrum.eigenvalues, 1, &run->spectrum.size));
@@ -116,7 +156,29 @@ cleanup:
     return status;
 }
 
-static void summarize(kernel_run *run) {
+static bool limit_is_below_floor(const pls_infinite_width *limit) {
+    return !(limit->lambda_min > limit->floor);
+}
+
+static void summarize_limit(kernel_run *run) {
+    summary *made = &run->summary;
+    const pls_infinite_width *limit = &run->limit;
+    const char *why = "it is not finite";
+    summary_number(made, "infinite_width_distance", run->distance, "the limit is 0");
+    summary_number(made, "infinite_width_lambda_min", limit->lambda_min, why);
+    summary_number(made, "infinite_width_lambda_max", limit->lambda_max, why);
+    summary_number(made, "infinite_width_floor", limit->floor, why);
+    summary_integer(made, "infinite_width_order", limit->order);
+    summary_number(made, "infinite_width_error", limit->error, why);
+    if (limit_is_below_floor(limit)) {
+        summary_note(made,
+                     "infinite_width_lambda_min is below its floor of %.3g: rounding hides its "
+                     "value and its sign",
+                     limit->floor);
+    }
+}
+
+static pls_status summarize(kernel_run *run) {
     summary *made = &run->summary;
     const pls_point *point = &run->point;
     const pls_spectrum *spectrum = &run->spectrum;
@@ -130,6 +192,11 @@ static void summarize(kernel_run *run) {
                      spectrum->floor, "it was not measured");
     summary_number(made, "kernel_floor_estimate", spectrum->floor_estimate, "there is none");
     summary_number(made, "kernel_trace", spectrum->trace, "the kernel is not finite");
+    if (run->limit.kernel != NULL) {
+        summarize_limit(run);
+    }
+    summary_number(made, "effective_rank", pls_effective_rank(spectrum), "the kernel is 0");
+    summary_number(made, "kernel_alignment", run->alignment, "the kernel or the targets are 0");
     if (spectrum->refined) {
         summary_note(made, "the spectrum was measured on a float64 copy of the network");
     }
@@ -137,6 +204,8 @@ static void summarize(kernel_run *run) {
         summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
                      spectrum->shift);
     }
+    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
+                            "the kernel is 0");
 }
 
 /* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */
@@ -156,6 +225,19 @@ static void print_ratio(const kernel_run *run) {
                     : ", OUTSIDE the extreme eigenvalues, which cannot be");
 }
 
+static void print_limit(const kernel_run *run) {
+    const pls_infinite_width *limit = &run->limit;
+    printf(
+        "limit       the kernel is %.3g (relative) from that at infinite width, whose lambda_min "
+        "is ",
+        run->distance);
+    if (limit_is_below_floor(limit)) {
+        printf("below the floor of %.3g\n", limit->floor);
+    } else {
+        printf("%.6g\n", limit->lambda_min);
+    }
+}
+
 static void print_summary(const kernel_run *run, double seconds, const char *report) {
     const pls_spectrum *spectrum = &run->spectrum;
     run_print_head(&run->experiment);
@@ -167,7 +249,11 @@ static void print_summary(const kernel_run *run, double seconds, const char *rep
         printf(", condition number %.6g", spectrum->condition_number);
     }
     putchar('\n');
+    bottom_print(&run->bottom);
     print_ratio(run);
+    if (run->limit.kernel != NULL) {
+        print_limit(run);
+    }
     printf("time        %.3g s\n", seconds);
     printf("folder      %s\n", run->folder);
     if (report != NULL) {
@@ -183,13 +269,19 @@ pls_status command_kernel(cli *program, const command_line *given) {
     CLI_TRY(run_settings(program, given, &run.settings));
     CLI_TRY(summary_create(program, &run.summary));
     CLI_TRY(experiment_create(program, &run.settings, &run.experiment));
+    if (run.settings.output.infinite) {
+        CLI_TRY(find_limit(&run));
+    }
     CLI_TRY(run_folder(program, given, &run.settings, &run.folder));
+    if (run.limit.kernel != NULL) {
+        CLI_TRY(write_limit(&run));
+    }
     CLI_TRY(measure_point(&run));
     CLI_TRY(measure_kernel(&run));
     if (run.settings.output.jacobian) {
         CLI_TRY(write_jacobian(&run));
     }
-    summarize(&run);
+    CLI_TRY(summarize(&run));
     CLI_TRY(summary_device_seconds(&run.summary, run.experiment.device));
     CLI_TRY(summary_write(&run.summary, run.folder));
     run_report(program, &run.settings, run.folder, &report);
@@ -198,8 +290,10 @@ pls_status command_kernel(cli *program, const command_line *given) {
     }
 cleanup:
     free(report);
+    pls_bottom_destroy(program->context, &run.bottom);
     pls_spectrum_destroy(program->context, &run.spectrum);
     pls_kernel_destroy(run.kernel);
+    pls_infinite_width_destroy(program->context, &run.limit);
     experiment_destroy(program, &run.experiment);
     summary_destroy(&run.summary);
     settings_release(&run.settings);

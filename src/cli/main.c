@@ -13,6 +13,7 @@ static const char usage[] =
     "Examples:\n"
     "  plstar train                  train a wide network on the built-in digits,\n"
     "                                watch mu, write a report\n"
+    "  plstar solve                  solve non-linear equations F(w) = y, watching mu\n"
     "  plstar kernel                 the tangent kernel of a network and its spectrum\n"
     "  plstar report runs/train-1    write the report of a run again\n"
     "\n"
@@ -20,6 +21,7 @@ static const char usage[] =
     "\n"
     "Commands:\n"
     "  train     train, and measure mu = lambda_min of the tangent kernel on the way\n"
+    "  solve     the same for a system of equations instead of a network\n"
     "  kernel    measure kernel, spectrum, gradient, Jacobian at one point\n"
     "  report    write report.html for the folder of a run\n"
     "  info      version, devices, libraries, built-in data, settings\n"
@@ -32,9 +34,8 @@ static const char usage[] =
     "  file; 4 not enough memory, or the device failed; 130 interrupted, state saved\n";
 
 static pls_status (*const commands[COMMAND_COUNT])(cli *, const command_line *) = {
-    [COMMAND_TRAIN] = command_train,
-    [COMMAND_KERNEL] = command_kernel,
-    [COMMAND_REPORT] = command_report,
+    [COMMAND_TRAIN] = command_train,   [COMMAND_SOLVE] = command_train,
+    [COMMAND_KERNEL] = command_kernel, [COMMAND_REPORT] = command_report,
     [COMMAND_INFO] = command_info,
 };
 
@@ -109,8 +110,9 @@ static pls_status dispatch(cli *program, int argc, char **argv) {
         return PLS_OK;
     }
     if (argc < 2) {
-        return cli_fail(program, PLS_ERROR_CONFIG,
-                        "a command is missing: train, kernel, report or info (`plstar --help`)");
+        return cli_fail(
+            program, PLS_ERROR_CONFIG,
+            "a command is missing: train, solve, kernel, report or info (`plstar --help`)");
     }
     CLI_TRY(find_command(program, first, &which));
     CLI_TRY(options_parse(program, which, argc - 1, argv + 1, &given));

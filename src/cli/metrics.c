@@ -11,17 +11,19 @@
 
 static const char header[] = "step,loss,gradient_norm,pl_ratio,distance,lambda_min,"
                              "lambda_min_lower,lambda_max,kernel_change,lambda_min_upper,"
-                             "kernel_floor,condition_number\n";
+                             "kernel_floor,condition_number,kernel_alignment,effective_rank,"
+                             "linear_distance,linear_loss\n";
 
-enum { NUMBERS = 11 };
+enum { NUMBERS = 15 };
 
 /* The fields of a record in the order of the columns after `step`. */
 static void list_fields(pls_record *record, double *fields[NUMBERS]) {
     double *list[NUMBERS] = {
-        &record->loss,         &record->gradient_norm,    &record->pl_ratio,
-        &record->distance,     &record->lambda_min,       &record->lambda_min_lower,
-        &record->lambda_max,   &record->kernel_change,    &record->lambda_min_upper,
-        &record->kernel_floor, &record->condition_number,
+        &record->loss,           &record->gradient_norm,    &record->pl_ratio,
+        &record->distance,       &record->lambda_min,       &record->lambda_min_lower,
+        &record->lambda_max,     &record->kernel_change,    &record->lambda_min_upper,
+        &record->kernel_floor,   &record->condition_number, &record->kernel_alignment,
+        &record->effective_rank, &record->linear_distance,  &record->linear_loss,
     };
     memcpy(fields, list, sizeof list);
 }

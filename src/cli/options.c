@@ -7,10 +7,13 @@
 
 enum {
     TRAIN = 1 << COMMAND_TRAIN,
+    SOLVE = 1 << COMMAND_SOLVE,
     KERNEL = 1 << COMMAND_KERNEL,
     REPORT = 1 << COMMAND_REPORT,
     INFO = 1 << COMMAND_INFO,
-    RUNS = TRAIN | KERNEL,
+    TRAINS = TRAIN | SOLVE,
+    NETWORKS = TRAIN | KERNEL,
+    RUNS = TRAINS | KERNEL,
     ALL = RUNS | REPORT | INFO
 };
 
@@ -28,12 +31,16 @@ typedef struct option_entry {
 
 /* Options of a group stand together. */
 static const option_entry table[] = {
-    {"step-size", 0, "X", TRAIN, "train.step_size", NULL, "Training",
+    {"type", 0, "NAME", SOLVE, "system.type", NULL, "System",
+     "linear, quadratic, factorization, circle, phase_retrieval"},
+    {"step-size", 0, "X", TRAINS, "train.step_size", NULL, "Training",
      "a number; critical:C = C times 2/lambda_max(K_0); theorem"},
-    {"steps", 0, "N", TRAIN, "train.steps", NULL, "Training", "where training ends"},
-    {"optimizer", 0, "NAME", TRAIN, "train.optimizer", NULL, "Training", "gd or sgd"},
-    {"batch", 0, "S", TRAIN, "train.batch", NULL, "Training", "sgd: samples a step"},
-    {"resume", 0, "DIR", TRAIN, NULL, NULL, "Training",
+    {"steps", 0, "N", TRAINS, "train.steps", NULL, "Training", "where training ends"},
+    {"optimizer", 0, "NAME", TRAINS, "train.optimizer", NULL, "Training", "gd, sgd or lm"},
+    {"batch", 0, "S", TRAINS, "train.batch", NULL, "Training", "sgd: samples a step"},
+    {"linearized", 0, NULL, TRAINS, "train.linearized", "true", "Training",
+     "carry F linearised at the start along"},
+    {"resume", 0, "DIR", TRAINS, NULL, NULL, "Training",
      "go on with an interrupted run; --steps N may reach further"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
      "extremes, or full: all eigenvalues"},
@@ -41,15 +48,17 @@ static const option_entry table[] = {
      "structured (layer by layer) or explicit (Jacobian rows)"},
     {"trace", 0, NULL, RUNS, "monitor.trace", "true", "Tangent kernel",
      "the n x n kernel summed over outputs"},
+    {"infinite", 0, NULL, KERNEL, "output.infinite", "true", "Tangent kernel",
+     "the limit at infinite width, and the distance from it"},
     {"gradient", 0, NULL, KERNEL, "output.gradient", "true", "Tangent kernel",
      "write gradient.npy"},
     {"jacobian", 0, NULL, KERNEL, "output.jacobian", "true", "Tangent kernel",
      "write jacobian.npy"},
     {"set", 0, "KEY=VALUE", RUNS, NULL, NULL, "Settings and weights",
      "any setting, as in the file; repeatable, the last one wins"},
-    {"tensors", 0, "FILE", RUNS, "model.tensors", NULL, "Settings and weights",
+    {"tensors", 0, "FILE", NETWORKS, "model.tensors", NULL, "Settings and weights",
      "weights (and inputs, targets) from a safetensors file"},
-    {"tensor-order", 0, NULL, RUNS, "model.tensor_order", "true", "Settings and weights",
+    {"tensor-order", 0, NULL, NETWORKS, "model.tensor_order", "true", "Settings and weights",
      "take its tensors in order of appearance"},
     {"precision", 0, "TYPE", RUNS, "precision", NULL, "Settings and weights", "f32 or f64"},
     {"seed", 0, "N", RUNS, "seed", NULL, "Settings and weights",
@@ -260,6 +269,22 @@ static const char *introduction(command which) {
                "\n"
                "Without CONFIG and without model settings it is a demonstration: 64 digits,\n"
                "two hidden layers of 4096, sigma_w 2, 250 steps of critical:0.9, full spectrum.\n";
+    case COMMAND_SOLVE:
+        return "plstar solve: solve F(w) = y and watch mu = lambda_min of its tangent kernel\n"
+               "\n"
+               "Examples:\n"
+               "  plstar solve                         40 quadratic equations in 200 unknowns\n"
+               "  plstar solve --type phase_retrieval --optimizer lm\n"
+               "  plstar solve --type circle --step-size 0.1    its path is drawn in the report\n"
+               "  plstar solve --set system.map=tanh --set system.noise=0.01\n"
+               "  plstar solve --set \"system={type: linear, a: A.npy, y: y.npy}\"\n"
+               "  plstar solve --resume runs/solve-1   go on after an interruption\n"
+               "\n"
+               "Usage: plstar solve [CONFIG] [options]\n"
+               "\n"
+               "The system is drawn from the seed, with a solution planted in it. CONFIG has the\n"
+               "section system instead of model and data. A C program can solve a system of its\n"
+               "own: pls_user_system_create().\n";
     case COMMAND_KERNEL:
         return "plstar kernel: the tangent kernel of a network and its spectrum, at one point\n"
                "\n"

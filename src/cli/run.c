@@ -1,4 +1,4 @@
-/* What `plstar train` and `plstar kernel` do alike. */
+/* What `plstar train`, `solve` and `kernel` do alike. */
 #include "cli/run.h"
 
 #include "cli/files.h"
@@ -17,8 +17,8 @@ static pls_status check_unchanged(cli *program, const char *path, const settings
     if (key != NULL) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
                           "%s cannot change when a run is resumed; leave it as in %s, or start a "
-                          "new run: plstar train %s --out DIR",
-                          key, path, path);
+                          "new run: plstar %s %s --out DIR",
+                          key, path, cli_command_name(all->command), path);
     }
 cleanup:
     settings_release(&before);
@@ -154,9 +154,13 @@ void run_report(cli *program, const settings *all, const char *folder, char **pa
 }
 
 void run_print_head(const experiment *built) {
-    printf("network     %s; %lld weights, %s on %s\n", built->model_text,
+    bool solves = built->data.description == NULL;
+    printf("%-11s %s; %lld weights, %s on %s\n", solves ? "system" : "network", built->model_text,
            (long long)pls_system_parameters(built->system),
            pls_dtype_name(pls_system_precision(built->system)), pls_device_name(built->device));
+    if (solves) {
+        return;
+    }
     printf("data        %s; %lld equations\n", built->data.description,
            (long long)pls_system_equations(built->system));
     if (built->data.duplicates > 0) {

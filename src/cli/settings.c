@@ -274,9 +274,7 @@ static pls_status take_section(const giver *from, const char *section, const val
 
 static pls_status take_default(cli *program, settings *all, int index) {
     const setting *entry = settings_at(index);
-    const char *text = all->command == COMMAND_KERNEL && entry->kernel_text != NULL
-                           ? entry->kernel_text
-                           : entry->text;
+    const char *text = settings_default(entry, all->command);
     giver from = {.program = program, .all = all, .origin = ORIGIN_DEFAULT, .spelled = entry->key};
     value given = {0};
     pls_status status = PLS_OK;
@@ -366,7 +364,7 @@ pls_status settings_read(cli *program, settings *all, const char *path) {
     CLI_TRY(yaml_read_file(program, path, &root));
     if (root.kind != VALUE_MAP) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
-                          "%s: is %s; a map with sections model, data, train, monitor, output was "
+                          "%s: is %s; a map with sections such as model, data, train, monitor was "
                           "expected",
                           settings_place(&from, &root, place), yaml_kind_name(root.kind));
         goto cleanup;
@@ -480,6 +478,43 @@ static pls_status settle_gram(cli *program, const settings *all) {
     return PLS_OK;
 }
 
+/* A section that the command has no use for was meant for another one. */
+static pls_status settle_sections(cli *program, const settings *all) {
+    bool solve = all->command == COMMAND_SOLVE;
+    for (int i = 0; settings_key(i) != NULL && all->command != COMMAND_INFO; i++) {
+        const char *key = settings_key(i);
+        if (!settings_applies(key, all->command) && settings_origin(all, key) != ORIGIN_DEFAULT) {
+            return cli_fail(program, PLS_ERROR_CONFIG,
+                            "%s is given, but plstar %s works on a %s; leave it out, or use plstar "
+                            "%s",
+                            key, cli_command_name(all->command),
+                            solve ? "system of equations" : "network with data",
+                            solve ? "train" : "solve");
+        }
+    }
+    return PLS_OK;
+}
+
+/* Both files or none, and only where there is a matrix A. */
+static pls_status settle_system(cli *program, const settings *all) {
+    bool a = all->system.a[0] != '\0', y = all->system.y[0] != '\0';
+    if (a != y) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "system.%s is given without system.%s; F(w) = A w = y needs both files",
+                        a ? "a" : "y", a ? "y" : "a");
+    }
+    if (a && all->system.type != PLS_PLANTED_LINEAR) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "system.a and system.y are those of a linear system; choose system.type: "
+                        "linear, or leave them out");
+    }
+    if (a && all->system.noise != 0.0) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "system.noise is added to a y that is drawn, not to one from a file");
+    }
+    return PLS_OK;
+}
+
 /* A layer takes its width or its channels, whichever it has. */
 static void settle_widths(settings *all) {
     bool wanted = settings_origin(all, "model.width") >= settings_origin(all, "model.layers");
@@ -498,23 +533,26 @@ static pls_status settle_paths(cli *program, settings *all) {
         return cli_fail(program, PLS_ERROR_FILE, "the current folder cannot be read: %s",
                         strerror(errno));
     }
-    char *source = NULL, *tensors = NULL;
-    CLI_TRY(source_in_folder(program, here, all->data.source, &source));
-    CLI_TRY(path_in_folder(program, here, all->model.tensors, &tensors));
+    char **files[] = {&all->model.tensors, &all->system.a, &all->system.y};
+    char *settled = NULL;
+    CLI_TRY(source_in_folder(program, here, all->data.source, &settled));
     free(all->data.source);
-    free(all->model.tensors);
-    all->data.source = source;
-    all->model.tensors = tensors;
-    source = NULL;
+    all->data.source = settled;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        CLI_TRY(path_in_folder(program, here, *files[i], &settled));
+        free(*files[i]);
+        *files[i] = settled;
+    }
 cleanup:
-    free(source);
     return status;
 }
 
 pls_status settings_settle(cli *program, settings *all) {
     pls_status status = PLS_OK;
     CLI_TRY(settle_monitor(program, all));
+    CLI_TRY(settle_sections(program, all));
     CLI_TRY(settle_gram(program, all));
+    CLI_TRY(settle_system(program, all));
     settle_widths(all);
     if (settings_origin(all, "data.seed") == ORIGIN_DEFAULT) {
         all->data.seed = all->seed;

@@ -62,13 +62,23 @@ typedef struct settings {
         int64_t target_columns;
     } data;
     struct {
+        int type; /* pls_planted_type */
+        int64_t equations, parameters, rows, columns, rank, observed;
+        double nonlinearity;
+        int map; /* pls_activation; identity = none */
+        double noise;
+        char *a, *y; /* "" = drawn from the seed */
+    } system;
+    struct {
         int optimizer; /* pls_optimizer */
         int64_t batch;
         int loss; /* pls_loss */
         step_size step_size;
         int64_t steps;
+        double damping;
         double stop_at;
         int64_t record_every;
+        bool linearized;
         double checkpoint_seconds;
     } train;
     struct {
@@ -83,7 +93,8 @@ typedef struct settings {
         int64_t floor_samples;
     } monitor;
     struct {
-        bool report, kernel, gradient, jacobian;
+        bool report, kernel, infinite, gradient, jacobian;
+        double infinite_tolerance;
     } output;
     unsigned char origins[SETTINGS_LIMIT]; /* origin, in the table's order */
 } settings;

@@ -18,8 +18,19 @@ static const char *const normalizations[] = {[PLS_NORMALIZE_NONE] = "none",
                                              NULL};
 static const char *const label_kinds[] = {
     [PLS_LABELS_TEACHER] = "teacher", [PLS_LABELS_RANDOM] = "random", NULL};
+static const char *const types[] = {[PLS_PLANTED_LINEAR] = "linear",
+                                    [PLS_PLANTED_QUADRATIC] = "quadratic",
+                                    [PLS_PLANTED_FACTORIZATION] = "factorization",
+                                    [PLS_PLANTED_CIRCLE] = "circle",
+                                    [PLS_PLANTED_PHASE_RETRIEVAL] = "phase_retrieval",
+                                    NULL};
+static const char *const maps[] = {[PLS_IDENTITY] = "none",     [PLS_TANH] = "tanh",
+                                   [PLS_SIGMOID] = "sigmoid",   [PLS_ERF] = "erf",
+                                   [PLS_SOFTPLUS] = "softplus", [PLS_SWISH] = "swish",
+                                   [PLS_GELU] = "gelu",         [PLS_SIN] = "sin",
+                                   [PLS_RELU] = "relu",         NULL};
 static const char *const optimizers[] = {
-    [PLS_OPTIMIZER_GD] = "gd", [PLS_OPTIMIZER_SGD] = "sgd", NULL};
+    [PLS_OPTIMIZER_GD] = "gd", [PLS_OPTIMIZER_SGD] = "sgd", [PLS_OPTIMIZER_LM] = "lm", NULL};
 static const char *const losses[] = {
     [PLS_LOSS_SQUARE] = "square", [PLS_LOSS_CROSS_ENTROPY] = "cross_entropy", NULL};
 static const char *const methods[] = {[PLS_KERNEL_AUTOMATIC] = "automatic",
@@ -45,7 +56,7 @@ static const setting table[] = {
     {.key = "device", .type = SETTING_TEXT, .flags = SETTING_RESUMABLE, .offset = FIELD(device),
      .text = "auto", .help = "auto, cpu, cuda or cuda:N"},
     {.key = "precision", .type = SETTING_CHOICE, .offset = FIELD(precision), .text = "f32",
-     .names = precisions, .help = "of weights and derivatives; kernels and spectra are always f64"},
+     .solve_text = "f64", .names = precisions, .help = "of weights and derivatives; kernels and spectra are always f64"},
     {.key = "threads", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
      .offset = FIELD(threads), .text = "auto", .most = 65536, .zero = "auto",
      .help = "of the CPU; results do not depend on it"},
@@ -109,8 +120,39 @@ static const setting table[] = {
     {.key = "data.target_columns", .type = SETTING_INTEGER, .offset = FIELD(data.target_columns),
      .text = "1", .least = 1, .most = MOST, .help = "csv: last columns that are the target"},
 
+    {.key = "system.type", .type = SETTING_CHOICE, .offset = FIELD(system.type),
+     .text = "quadratic", .names = types,
+     .help = "plstar solve: F(w) = A w; wT Q_i w / 2 + a_iT w; (U VT) at observed entries; |w|^2 in "
+             "the plane; (a_iT w)^2; with y = F(w*), all drawn from the seed"},
+    {.key = "system.equations", .type = SETTING_INTEGER, .offset = FIELD(system.equations),
+     .text = "40", .least = 1, .most = MOST, .help = "of linear, quadratic and phase_retrieval"},
+    {.key = "system.parameters", .type = SETTING_INTEGER, .offset = FIELD(system.parameters),
+     .text = "200", .least = 1, .most = MOST,
+     .help = "unknowns of linear, quadratic and phase_retrieval"},
+    {.key = "system.rows", .type = SETTING_INTEGER, .offset = FIELD(system.rows), .text = "20",
+     .least = 1, .most = MOST, .help = "of the matrix of factorization"},
+    {.key = "system.columns", .type = SETTING_INTEGER, .offset = FIELD(system.columns),
+     .text = "20", .least = 1, .most = MOST, .help = "of the matrix of factorization"},
+    {.key = "system.rank", .type = SETTING_INTEGER, .offset = FIELD(system.rank), .text = "5",
+     .least = 1, .most = MOST,
+     .help = "of factorization; its unknowns are (rows + columns) rank"},
+    {.key = "system.observed", .type = SETTING_INTEGER, .offset = FIELD(system.observed),
+     .text = "100", .least = 1, .most = MOST,
+     .help = "entries of the matrix of factorization that are equations"},
+    {.key = "system.nonlinearity", .type = SETTING_NUMBER, .offset = FIELD(system.nonlinearity),
+     .text = "1", .most = ANY, .help = "of quadratic: scale of the Q_i; 0 is a linear system"},
+    {.key = "system.map", .type = SETTING_CHOICE, .offset = FIELD(system.map), .text = "none",
+     .names = maps, .help = "applied to every output, so that map(F(w)) = y is solved"},
+    {.key = "system.noise", .type = SETTING_NUMBER, .offset = FIELD(system.noise), .text = "0",
+     .most = ANY, .help = "standard deviation of what is added to y = map(F(w*))"},
+    {.key = "system.a", .type = SETTING_PATH, .offset = FIELD(system.a), .text = "",
+     .help = "of linear: A from a .npy file, N x P, with system.y; sizes come from it"},
+    {.key = "system.y", .type = SETTING_PATH, .offset = FIELD(system.y), .text = "",
+     .help = "of linear: y from a .npy file, N numbers"},
+
     {.key = "train.optimizer", .type = SETTING_CHOICE, .offset = FIELD(train.optimizer),
-     .text = "gd", .names = optimizers, .help = "gradient descent or its stochastic form"},
+     .text = "gd", .names = optimizers, .help = "gradient descent, its stochastic form, or Levenberg-Marquardt: "
+             "w - JT (K + lambda I)^-1 r, square loss only"},
     {.key = "train.batch", .type = SETTING_INTEGER, .offset = FIELD(train.batch), .text = "1",
      .least = 1, .most = MOST, .help = "sgd: samples a step, drawn with replacement"},
     {.key = "train.loss", .type = SETTING_CHOICE, .offset = FIELD(train.loss), .text = "square",
@@ -118,7 +160,10 @@ static const setting table[] = {
     {.key = "train.step_size", .type = SETTING_STEP, .offset = FIELD(train.step_size),
      .text = "critical:0.5",
      .help = "a number; critical:C = C times 2/lambda_max(K) at the start; theorem = "
-             "1/(L_F^2 + beta_F ||r_0||) from sampled constants"},
+             "1/(L_F^2 + beta_F ||r_0||) from sampled constants; lm takes none"},
+    {.key = "train.damping", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
+     .offset = FIELD(train.damping), .text = "0.001", .most = ANY,
+     .help = "lm: lambda at the start, in mean eigenvalues tr K / N; then it follows the gain"},
     {.key = "train.steps", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
      .offset = FIELD(train.steps), .text = "200", .most = MOST, .help = "where training ends"},
     {.key = "train.stop_at", .type = SETTING_NUMBER, .flags = SETTING_RESUMABLE,
@@ -126,6 +171,9 @@ static const setting table[] = {
      .help = "stop once the loss is this share of its start"},
     {.key = "train.record_every", .type = SETTING_INTEGER, .offset = FIELD(train.record_every),
      .text = "1", .least = 1, .most = MOST, .help = "steps between rows of metrics.csv"},
+    {.key = "train.linearized", .type = SETTING_BOOLEAN, .offset = FIELD(train.linearized),
+     .text = "false",
+     .help = "carry the network linearised at the start along, exactly: gd or sgd, N x N kernel"},
     {.key = "train.checkpoint_seconds", .type = SETTING_NUMBER, .flags = SETTING_RESUMABLE,
      .offset = FIELD(train.checkpoint_seconds), .text = "60", .most = ANY,
      .help = "least time between two checkpoints"},
@@ -166,6 +214,14 @@ static const setting table[] = {
     {.key = "output.kernel", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.kernel), .text = "true",
      .help = "write kernel.npy (plstar kernel), 8 N^2 bytes"},
+    {.key = "output.infinite", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(output.infinite), .text = "false",
+     .help = "write kernel_infinite.npy (plstar kernel), the limit at infinite width, 8 n^2 bytes, "
+             "and measure the kernel's distance from it"},
+    {.key = "output.infinite_tolerance", .type = SETTING_NUMBER,
+     .flags = SETTING_RESUMABLE | SETTING_POSITIVE, .offset = FIELD(output.infinite_tolerance),
+     .text = "1e-12", .most = 1,
+     .help = "how exact its expectations without a closed form must be, relative"},
     {.key = "output.gradient", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.gradient), .text = "false",
      .help = "write gradient.npy (plstar kernel), 8 P bytes"},
@@ -206,6 +262,18 @@ bool settings_is_section(const char *name) {
     return false;
 }
 
+const char *settings_default(const setting *entry, command which) {
+    return which == COMMAND_KERNEL && entry->kernel_text != NULL ? entry->kernel_text
+           : which == COMMAND_SOLVE && entry->solve_text != NULL ? entry->solve_text
+                                                                 : entry->text;
+}
+
+bool settings_applies(const char *key, command which) {
+    bool system = strncmp(key, "system.", 7) == 0;
+    bool network = strncmp(key, "model.", 6) == 0 || strncmp(key, "data.", 5) == 0;
+    return which == COMMAND_SOLVE ? !network : !system;
+}
+
 static const char *last_part(const char *key) {
     const char *dot = strrchr(key, '.');
     return dot != NULL ? dot + 1 : key;
@@ -219,7 +287,7 @@ static int distance_to_key(const char *written, const char *key) {
 }
 
 pls_status settings_unknown(cli *program, const char *place, const char *spelled) {
-    static const char *const sections[] = {"model", "data", "train", "monitor", "output"};
+    static const char *const sections[] = {"model", "data", "system", "train", "monitor", "output"};
     static const char *const later[] = {"audit", "study"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         size_t length = strlen(later[i]);

@@ -33,6 +33,7 @@ typedef struct setting {
     size_t offset;            /* in struct settings */
     const char *text;         /* default */
     const char *kernel_text;  /* default of `plstar kernel` where it is another */
+    const char *solve_text;   /* the same of `plstar solve` */
     double least, most;       /* of numbers; of each number of a list */
     const char *const *names; /* of a choice, up to NULL */
     const char *zero;         /* the word for 0 */
@@ -47,6 +48,12 @@ int settings_find(const char *key);
 
 /* Whether a name is a section, "train". */
 bool settings_is_section(const char *name);
+
+/* The default of a setting for a command. */
+const char *settings_default(const setting *entry, command which);
+
+/* Whether a command has a use for a setting: `solve` for system, the others for model and data. */
+bool settings_applies(const char *key, command which);
 
 /* The sentence about a key that is not in the table. `spelled` is the key as the person wrote it.
  */

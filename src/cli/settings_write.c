@@ -111,6 +111,9 @@ void settings_write(const settings *all, const char *version, FILE *stream) {
     for (int i = 0; settings_at(i) != NULL; i++) {
         const setting *entry = settings_at(i);
         int length = section_length(entry->key);
+        if (!settings_applies(entry->key, all->command)) {
+            continue;
+        }
         if (starts_section(i)) {
             fprintf(stream, "%.*s:\n", length - 1, entry->key);
         }
@@ -177,9 +180,7 @@ void settings_help(command which, FILE *stream) {
           stream);
     for (int i = 0; settings_at(i) != NULL; i++) {
         const setting *entry = settings_at(i);
-        const char *text = which == COMMAND_KERNEL && entry->kernel_text != NULL
-                               ? entry->kernel_text
-                               : entry->text;
+        const char *text = settings_default(entry, which);
         if (i == 0 || starts_section(i)) {
             fputc('\n', stream);
         }

@@ -78,6 +78,11 @@ void summary_number(summary *made, const char *key, double number, const char *w
     }
 }
 
+pls_status summary_object(summary *made, const char *key, json_t *item) {
+    set(made, key, item);
+    return made->incomplete ? fail_memory(made->program) : PLS_OK;
+}
+
 void summary_seconds(summary *made, const char *phase, double seconds) {
     if (json_object_set_new(made->seconds, phase, json_real(seconds)) != 0) {
         made->incomplete = true;
@@ -124,8 +129,14 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     const pls_system *system = built->system;
     summary_text(made, "command", cli_command_name(all->command));
     summary_text(made, "version", pls_version());
-    summary_text(made, "model", built->model_text);
-    summary_text(made, "data", built->data.description);
+    if (all->command == COMMAND_SOLVE) {
+        summary_text(made, "system", built->model_text);
+        summary_text(made, "system_type",
+                     pls_planted_type_name((pls_planted_type)all->system.type));
+    } else {
+        summary_text(made, "model", built->model_text);
+        summary_text(made, "data", built->data.description);
+    }
     summary_integer(made, "samples", pls_system_samples(system));
     summary_integer(made, "outputs", pls_system_outputs(system));
     summary_integer(made, "equations", pls_system_equations(system));
@@ -137,8 +148,12 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     summary_text(made, "gram", pls_kernel_arithmetic(system, &kernel));
     summary_text(made, "kernel", all->monitor.trace ? "trace, n x n" : "N x N");
     set(made, "versions", summary_versions());
-    summary_seconds(made, "data", built->seconds_data);
-    summary_seconds(made, "network", built->seconds_network);
+    if (all->command == COMMAND_SOLVE) {
+        summary_seconds(made, "system", built->seconds_network);
+    } else {
+        summary_seconds(made, "data", built->seconds_data);
+        summary_seconds(made, "network", built->seconds_network);
+    }
     note_duplicates(made, all, &built->data);
 }
 

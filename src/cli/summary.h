@@ -21,6 +21,8 @@ void summary_text(summary *made, const char *key, const char *text);
 void summary_integer(summary *made, const char *key, int64_t number);
 /* A number that is not finite is null and noted: "KEY is null because WHY". */
 void summary_number(summary *made, const char *key, double number, const char *why);
+/* Any JSON value, which is taken; NULL stands for memory that ran out. */
+pls_status summary_object(summary *made, const char *key, json_t *item);
 void summary_seconds(summary *made, const char *phase, double seconds);
 void summary_note(summary *made, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,10 +1,12 @@
-/* plstar train: gradient descent with mu watched on the way, recorded row by row. */
+/* plstar train and plstar solve: training with mu watched on the way, recorded row by row. */
+#include "cli/bottom.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/summary.h"
+#include "cli/weights_path.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ typedef struct train_run {
     experiment experiment;
     summary summary;
     metrics metrics;
+    weights_path path;
     progress progress;
     char *folder, *checkpoint;
     bool has_constants;
@@ -27,6 +30,10 @@ static pls_status observe(void *user, const pls_record *record, const pls_progre
     train_run *run = user;
     run->monitor_share = state->monitor_share;
     pls_status status = metrics_append(run->program, &run->metrics, record);
+    if (status == PLS_OK) {
+        status =
+            weights_path_append(run->program, &run->path, record->step, run->experiment.system);
+    }
     if (status == PLS_OK) {
         progress_show(run->program, &run->progress, record, state);
     }
@@ -45,12 +52,13 @@ static pls_status estimate_constants(train_run *run) {
     cli_say(run->program,
             "theorem: mu %.4g, L_F %.4g, beta_F %.4g, R %.4g, so eta %.4g (%s at %lld points)",
             constants->mu, constants->lipschitz, constants->smoothness, constants->radius,
-            constants->step_size, constants->evidence == PLS_EVIDENCE_EXACT ? "exact" : "sampled",
+            constants->step_size, pls_evidence_name(constants->evidence),
             (long long)constants->points);
     if (constants->mu == 0.0) {
         cli_warn(run->program,
                  "theorem: at a sampled point of the ball mu is below its floor, so the theorem "
-                 "promises nothing here; a wider network may help");
+                 "promises nothing here; %s may help",
+                 run->settings.command == COMMAND_SOLVE ? "more unknowns" : "a wider network");
         summary_note(&run->summary, "theorem_mu is 0 because at a sampled point of the ball mu is "
                                     "below its floor: the theorem promises nothing here");
     }
@@ -67,10 +75,12 @@ static pls_train_options train_options(train_run *run, bool resume) {
     options.step_rule =
         all->train.step_size.rule == STEP_CRITICAL ? PLS_STEP_CRITICAL : PLS_STEP_FIXED;
     options.step_size = run->has_constants ? run->constants.step_size : all->train.step_size.number;
+    options.damping = all->train.damping;
     options.steps = all->train.steps;
     options.stop_at = all->train.stop_at;
     options.seed = all->seed;
     options.record_every = all->train.record_every;
+    options.linearized = all->train.linearized;
     options.measure_every = all->monitor.every;
     options.measure_budget = all->monitor.budget;
     options.kernel = experiment_kernel_options(all);
@@ -87,7 +97,9 @@ static pls_status open_metrics(train_run *run, bool resume) {
     pls_status status = PLS_OK;
     int64_t step = 0;
     if (!resume) {
-        return metrics_start(run->program, run->folder, &run->metrics);
+        CLI_TRY(metrics_start(run->program, run->folder, &run->metrics));
+        return weights_path_start(run->program, run->folder, run->experiment.system, -1,
+                                  &run->path);
     }
     CLI_TRY(pls_checkpoint_step(run->program->context, run->checkpoint, &step));
     if (step > run->settings.train.steps) {
@@ -96,6 +108,8 @@ static pls_status open_metrics(train_run *run, bool resume) {
                         (long long)run->settings.train.steps, run->folder, (long long)step);
     }
     CLI_TRY(metrics_resume(run->program, run->folder, step, &run->metrics));
+    CLI_TRY(
+        weights_path_start(run->program, run->folder, run->experiment.system, step, &run->path));
     summary_note(&run->summary,
                  "seconds, device_seconds and monitor_share are those since the run was resumed at "
                  "step %lld",
@@ -120,6 +134,28 @@ cleanup:
     return status;
 }
 
+/* The vector measured last: that of the end, or of the start where the run ended early. */
+static const pls_bottom *latest_bottom(const train_run *run) {
+    const pls_train_result *result = &run->result;
+    return result->bottom.known ? &result->bottom : &result->first_bottom;
+}
+
+static pls_status summarize_bottom(train_run *run) {
+    const pls_train_result *result = &run->result;
+    bool at_end = result->bottom.known;
+    const char *why =
+        run->metrics.measured.step >= 0 ? "the kernel is 0" : "the kernel was not measured";
+    pls_status status = PLS_OK;
+    CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector", at_end ? result->steps : 0,
+                             latest_bottom(run), &run->experiment, why));
+    if (at_end) {
+        CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector_initial", 0,
+                                 &result->first_bottom, &run->experiment, why));
+    }
+cleanup:
+    return status;
+}
+
 static pls_status write_weights(const train_run *run) {
     pls_status status = PLS_OK;
     char *path = NULL;
@@ -138,14 +174,25 @@ static const char *stop_reason(const train_run *run, pls_status trained) {
     if (trained == PLS_CANCELLED) {
         return "interrupted";
     }
-    return run->result.steps < run->settings.train.steps ? "stop_at reached" : "finished";
+    if (run->result.stalled) {
+        return "no step lowers the loss any more";
+    }
+    if (run->result.steps == run->settings.train.steps) {
+        return "finished";
+    }
+    return run->result.last.loss == 0.0 ? "the loss is 0" : "stop_at reached";
+}
+
+static const char *optimizer_name(const settings *all) {
+    return all->train.optimizer == PLS_OPTIMIZER_GD    ? "gd"
+           : all->train.optimizer == PLS_OPTIMIZER_SGD ? "sgd"
+                                                       : "lm";
 }
 
 static void summarize_constants(train_run *run) {
     summary *made = &run->summary;
     const pls_constants *constants = &run->constants;
-    summary_text(made, "theorem_evidence",
-                 constants->evidence == PLS_EVIDENCE_EXACT ? "exact" : "sampled");
+    summary_text(made, "theorem_evidence", pls_evidence_name(constants->evidence));
     summary_integer(made, "theorem_points", constants->points);
     summary_number(made, "theorem_mu", constants->mu, "it could not be measured");
     summary_number(made, "theorem_lipschitz", constants->lipschitz, "it could not be measured");
@@ -165,12 +212,17 @@ static void summarize(train_run *run, const char *stopped) {
     bool recorded = run->metrics.rows > 0, has_kernel = measured->step >= 0;
     const char *missing = recorded ? "it is not finite" : "no step was recorded";
     summary_describe(made, all, &run->experiment);
-    summary_text(made, "optimizer", all->train.optimizer == PLS_OPTIMIZER_GD ? "gd" : "sgd");
+    summary_text(made, "optimizer", optimizer_name(all));
     summary_text(made, "loss_function", pls_loss_name((pls_loss)all->train.loss));
     summary_text(made, "stopped", stopped);
     summary_integer(made, "steps", result->steps);
-    summary_number(made, "step_size", result->step_size > 0.0 ? result->step_size : NAN,
-                   "training did not begin");
+    if (all->train.optimizer == PLS_OPTIMIZER_LM) {
+        summary_number(made, "damping", result->damping, "it has outgrown all numbers");
+        summary_integer(made, "rejected_steps", result->rejected);
+    } else {
+        summary_number(made, "step_size", result->step_size > 0.0 ? result->step_size : NAN,
+                       "training did not begin");
+    }
     summary_number(made, "initial_loss", recorded ? run->metrics.first.loss : NAN, missing);
     summary_number(made, "loss", recorded ? last->loss : NAN, missing);
     summary_number(made, "gradient_norm", recorded ? last->gradient_norm : NAN, missing);
@@ -187,6 +239,10 @@ static void summarize(train_run *run, const char *stopped) {
                      has_kernel ? measured->kernel_floor : NAN, "the kernel was not measured");
     summary_number(made, "kernel_change", has_kernel ? measured->kernel_change : NAN,
                    "the kernel was not measured");
+    summary_number(made, "kernel_alignment", has_kernel ? measured->kernel_alignment : NAN,
+                   has_kernel ? "the kernel or the targets are 0" : "the kernel was not measured");
+    summary_number(made, "effective_rank", has_kernel ? measured->effective_rank : NAN,
+                   has_kernel ? "the kernel is 0" : "the kernel was not measured");
     summary_number(made, "mu_infimum", has_kernel ? result->lambda_min_infimum : NAN,
                    "the kernel was not measured");
     summary_number(made, "mu_infimum_floor", has_kernel ? result->infimum_floor : NAN,
@@ -194,6 +250,12 @@ static void summarize(train_run *run, const char *stopped) {
     if (has_kernel && measured->step != last->step) {
         summary_note(made, "the spectrum is that of step %lld, the last one measured",
                      (long long)measured->step);
+    }
+    if (all->train.linearized) {
+        const char *why =
+            recorded ? "descent of the linearised network left the range of numbers" : missing;
+        summary_number(made, "linear_loss", recorded ? last->linear_loss : NAN, why);
+        summary_number(made, "linear_distance", recorded ? last->linear_distance : NAN, why);
     }
     summary_integer(made, "measurements", result->measurements);
     summary_integer(made, "violations", result->violations);
@@ -211,8 +273,13 @@ static void print_summary(const train_run *run, const char *stopped, double seco
     const pls_train_result *result = &run->result;
     const pls_record *last = &run->metrics.last, *measured = &run->metrics.measured;
     run_print_head(&run->experiment);
-    printf("steps       %lld, eta %.6g: %s\n", (long long)result->steps, result->step_size,
-           stopped);
+    if (run->settings.train.optimizer == PLS_OPTIMIZER_LM) {
+        printf("steps       %lld, %lld of them put back, damping %.3g: %s\n",
+               (long long)result->steps, (long long)result->rejected, result->damping, stopped);
+    } else {
+        printf("steps       %lld, eta %.6g: %s\n", (long long)result->steps, result->step_size,
+               stopped);
+    }
     printf("loss        %.6g -> %.6g\n", run->metrics.first.loss, last->loss);
     if (measured->step >= 0) {
         run_print_mu(measured->lambda_min, measured->lambda_min_lower, measured->lambda_min_upper,
@@ -223,6 +290,7 @@ static void print_summary(const train_run *run, const char *stopped, double seco
         } else {
             printf("below its floor of %.3g\n", result->infimum_floor);
         }
+        bottom_print(latest_bottom(run));
         printf("kernel      moved by %.3g of its norm\n", measured->kernel_change);
         if (run->settings.train.loss == PLS_LOSS_SQUARE && !run->settings.monitor.trace) {
             printf("PL ratio    lambda_min <= rho <= lambda_max held at %lld of %lld measured "
@@ -232,6 +300,10 @@ static void print_summary(const train_run *run, const char *stopped, double seco
         }
     }
     printf("distance    %.6g from the start\n", last->distance);
+    if (run->settings.train.linearized) {
+        printf("linearised  loss %.6g, its outputs %.6g from the network's\n", last->linear_loss,
+               last->linear_distance);
+    }
     printf("time        %.3g s, %.0f%% of it measuring the kernel\n", seconds,
            100.0 * run->monitor_share);
     printf("folder      %s\n", run->folder);
@@ -248,11 +320,14 @@ static pls_status finish(train_run *run, pls_status trained, double start) {
     const char *stopped = stop_reason(run, trained);
     cli_clear_line(program);
     CLI_TRY(metrics_close(program, &run->metrics));
+    CLI_TRY(weights_path_close(program, &run->path));
     if (trained == PLS_OK) {
         CLI_TRY(write_weights(run));
     }
     CLI_TRY(write_spectra(run));
     summarize(run, stopped);
+    CLI_TRY(summarize_bottom(run));
+    CLI_TRY(bottom_write_samples(program, run->folder, latest_bottom(run), &run->experiment));
     CLI_TRY(summary_device_seconds(&run->summary, run->experiment.device));
     CLI_TRY(summary_write(&run->summary, run->folder));
     if (run->metrics.rows > 0) {
@@ -274,9 +349,10 @@ static pls_status say_interrupted(train_run *run) {
                         "interrupted before the first step; nothing was saved yet");
     }
     return cli_fail(run->program, PLS_CANCELLED,
-                    "interrupted at step %lld of %lld; the state is saved, go on by: plstar train "
+                    "interrupted at step %lld of %lld; the state is saved, go on by: plstar %s "
                     "--resume %s",
-                    (long long)step, (long long)run->settings.train.steps, run->folder);
+                    (long long)step, (long long)run->settings.train.steps,
+                    cli_command_name(run->settings.command), run->folder);
 }
 
 static pls_status train(train_run *run, bool resume, double start) {
@@ -317,6 +393,9 @@ cleanup:
     cli_clear_line(program);
     pls_train_result_destroy(program->context, &run.result);
     if (metrics_close(program, &run.metrics) != PLS_OK && status == PLS_OK) {
+        status = PLS_ERROR_FILE;
+    }
+    if (weights_path_close(program, &run.path) != PLS_OK && status == PLS_OK) {
         status = PLS_ERROR_FILE;
     }
     experiment_destroy(program, &run.experiment);

@@ -393,14 +393,15 @@ static double product_operations(double u, double v, double p) {
     return v == 0.0 ? u * (u + 1.0) * p : 2.0 * u * v * p;
 }
 
+/* Two Gram products, and four operations a pair of positions of each element of the kernel. */
 static double gram_operations(const pls_layer *layer, int64_t k, bool trace, int64_t n_u,
                               int64_t n_v) {
-    double positions = (double)positions_of(layer), outputs = trace ? 1.0 : (double)k;
-    double u = (double)n_u * positions, v = (double)n_v * positions;
+    double h = (double)positions_of(layer), entries = trace ? 1.0 : (double)k;
+    double u = (double)n_u * entries, v = (double)n_v * entries;
     double channels = (double)layer->out.image.channels * (trace ? (double)k : 1.0);
-    double pairs = n_v == 0 ? u * outputs * (u * outputs + 1.0) / 2.0 : u * v * outputs * outputs;
-    return product_operations(u, v, (double)layer->weight_cols) +
-           product_operations(u * outputs, v * outputs, channels) + 4.0 * pairs;
+    double elements = n_v == 0 ? u * (u + 1.0) / 2.0 : u * v;
+    return product_operations((double)n_u * h, (double)n_v * h, (double)layer->weight_cols) +
+           product_operations(u * h, v * h, channels) + 4.0 * elements * h * h;
 }
 
 const pls_layer_kind pls_convolution_kind = {

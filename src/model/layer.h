@@ -4,8 +4,8 @@
  *     alpha' = phi(z)              or alpha + phi(z) in a residual layer
  *
  * A kind of layer is the product W . alpha alone: a table of what it and its transposes do. What
- * follows from it is the same for all kinds and is written once (layer.c): bias, phi, the residual
- * branch, derivatives of first and of second order (layer_tangent.c), rows of the Jacobian and
+ * follows from it is the same for all kinds and is written once: bias (bias.c), phi, the residual
+ * branch and rows of the Jacobian (layer.c), derivatives of second order (layer_tangent.c),
  * contributions to the tangent kernel (layer_gram.c). A new kind is one new file and one line in
  * the table of layer.c (docs/adding.md).
  *
@@ -130,6 +130,11 @@ static inline int64_t pls_weights_stride(pls_view w) {
     return w.rows == 1 ? 0 : w.ld;
 }
 
+/* Where the bias begins in w. */
+static inline int64_t pls_layer_bias_offset(const pls_layer *layer) {
+    return layer->offset + layer->weight_rows * layer->weight_cols;
+}
+
 /* Draws the layer's parameters into w: tensor 2 index for the weight, 2 index + 1 for the bias. */
 pls_status pls_layer_initialize(pls_device *device, const pls_layer *layer, uint64_t seed,
                                 pls_view w);
@@ -154,7 +159,7 @@ pls_status pls_layer_jacobian(pls_device *device, const pls_layer *layer, int64_
                               pls_layer_rows rows, int64_t first, int64_t count, pls_view scratch,
                               pls_view out);
 
-/* ---- second order (R-operator; B. A. Pearlmutter, Neural Computation 6, 1994) ----------------
+/* ---- second order, layer_tangent.c (B. A. Pearlmutter, Neural Computation 6, 1994) -----------
  *
  * x_dot is the derivative of x along a direction (w_dot, alpha_dot); alpha_dot is not given where
  * the layer's input does not depend on the weights. w is shared by all rows; w_dot may be one

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "report/axis.h"
+#include "report/path_figure.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,7 +32,8 @@ enum { MOST_POINTS = 1200, KEPT_INDICES = 400, MOST_TRIANGLES = 30 };
     "with filledcurves fillcolor rgb \"" BLUE "\" fillstyle transparent solid 0.16 noborder"
 
 const char *const pls_figure_names[PLS_FIGURE_COUNT] = {
-    "loss", "mu", "pl_ratio", "distance", "kernel_change", "spectrum"};
+    "loss",     "linear_loss",   "linear_distance",  "mu",   "pl_ratio",
+    "distance", "kernel_change", "kernel_alignment", "path", "spectrum"};
 
 void pls_text_eigenvalue(pls_text *text, double value, double floor_value) {
     if (!pls_below_floor(value, floor_value)) {
@@ -182,7 +184,7 @@ void pls_figure_write_data(pls_text *text, const pls_figure *figure) {
 
 /* ---- scripts ----------------------------------------------------------------------------- */
 
-static void start_script(pls_figure *figure) {
+void pls_figure_start_script(pls_figure *figure) {
     pls_text_format(&figure->script,
                     "# %s\n"
                     "# Run in the folder of report.html: gnuplot figures/%s.gp\n"
@@ -265,7 +267,7 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
         }
     }
     pls_axis_finish(&axis, false);
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
     pls_text_append(&figure->script, "plot ");
@@ -313,6 +315,44 @@ static pls_status compose_loss(pls_context *context, const pls_report_run *run,
         pls_text_append(caption, " No rate is drawn beside it, because μ could not be told "
                                  "from zero.");
     }
+    return PLS_OK;
+}
+
+static pls_status compose_linear_loss(pls_context *context, const pls_report_run *run,
+                                      pls_figure *figure) {
+    figure->title = "Loss beside that of the linearised network";
+    pls_metric metric[] = {PLS_METRIC_LINEAR_LOSS, PLS_METRIC_LOSS};
+    pls_figure_column column[] = {plain("linear_loss", "<i>L</i>(<i>f</i><sub>lin</sub>)"),
+                                  plain("loss", "<i>L</i>")};
+    pls_status status = add_block(context, run, figure, 2, metric, column);
+    if (status != PLS_OK) {
+        return status;
+    }
+    pls_figure_block *block = &figure->block[0];
+    pls_axis axis = pls_axis_start(true);
+    include_column(&axis, block, 1);
+    include_column(&axis, block, 2);
+    if (pls_axis_is_empty(&axis)) {
+        block->rows = 0;
+        return PLS_OK;
+    }
+    pls_axis_finish(&axis, false);
+    pls_figure_start_script(figure);
+    write_step_axis(figure);
+    pls_axis_write(&figure->script, &axis, 'y', "loss {/:Italic L}");
+    pls_text_append(&figure->script,
+                    "plot \"figures/linear_loss.dat\" using 1:3 title \"network\" " LINE_MAIN
+                    ", \\\n     "
+                    "\"\" using 1:2 title \"linearised at the start\" " LINE_UPPER "\n");
+    end_script(figure);
+    pls_text_append(&figure->caption,
+                    "The loss of the network, and of its linearisation at the start, <i>f</i>"
+                    "<sub>lin</sub>(<i>w</i>) = <i>f</i>(<i>w</i><sub>0</sub>) + "
+                    "<i>J</i><sub>0</sub>(<i>w</i> − <i>w</i><sub>0</sub>), which descends "
+                    "by itself with the same step size and batches. As long as the curves lie on "
+                    "one another, the constant "
+                    "kernel <i>K</i><sub>0</sub> explains the training.");
+    say_if_thinned(figure);
     return PLS_OK;
 }
 
@@ -369,7 +409,7 @@ static pls_status compose_mu(pls_context *context, const pls_report_run *run,
                      widest > 0.003 * (axis.high - axis.low);
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "μ = λ_{min}({/:Italic K})");
     pls_text_format(script,
@@ -460,7 +500,7 @@ static pls_status compose_ratio(pls_context *context, const pls_report_run *run,
     }
     pls_axis_finish(&axis, false);
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     write_step_axis(figure);
     pls_axis_write(script, &axis, 'y', "ρ, λ_{min}, λ_{max}");
     pls_text_format(script,
@@ -530,7 +570,7 @@ static pls_status compose_simple(pls_context *context, const pls_report_run *run
         return PLS_OK;
     }
     pls_axis_finish(&axis, true);
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_text_append(&figure->script, "unset key\n");
     write_step_axis(figure);
     pls_axis_write(&figure->script, &axis, 'y', axis_title);
@@ -625,7 +665,7 @@ static pls_status compose_spectrum(pls_context *context, const pls_report_run *r
     index.whole = true;
 
     pls_text *script = &figure->script;
-    start_script(figure);
+    pls_figure_start_script(figure);
     pls_axis_write(script, &index, 'x', "index {/:Italic i}, from the largest");
     pls_axis_write(script, &axis, 'y', "eigenvalue λ_{/:Italic i}({/:Italic K})");
     pls_text_append(script, "shown(v, f) = v > f && v > 0 ? v : NaN\nplot ");
@@ -694,10 +734,21 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
     case 0:
         return compose_loss(context, run, facts, figure);
     case 1:
-        return compose_mu(context, run, facts, figure);
+        return compose_linear_loss(context, run, figure);
     case 2:
-        return compose_ratio(context, run, facts, figure);
+        figure->title = "Distance from the linearised network";
+        return compose_simple(
+            context, run, figure, PLS_METRIC_LINEAR_DISTANCE,
+            plain("linear_distance", "‖<i>f</i> − <i>f</i><sub>lin</sub>‖"),
+            "‖{/:Italic f_t} − {/:Italic f}_{lin}‖",
+            "How far the outputs of the network and of its linearisation have come apart, "
+            "‖<i>f</i> − <i>f</i><sub>lin</sub>‖ over all samples and outputs. It shrinks as the "
+            "width grows where the kernel becomes constant.");
     case 3:
+        return compose_mu(context, run, facts, figure);
+    case 4:
+        return compose_ratio(context, run, facts, figure);
+    case 5:
         figure->title = "Distance from the start";
         return compose_simple(
             context, run, figure, PLS_METRIC_DISTANCE,
@@ -705,7 +756,7 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "‖{/:Italic w_t} − {/:Italic w}_0‖",
             "How far the weights have moved, ‖<i>w<sub>t</sub></i> − <i>w</i><sub>0</sub>‖. It "
             "levels off when the run settles at a solution inside a ball around the start.");
-    case 4:
+    case 6:
         figure->title = "Change of the tangent kernel";
         return compose_simple(
             context, run, figure, PLS_METRIC_KERNEL_CHANGE,
@@ -713,8 +764,19 @@ static pls_status compose_one(pls_context *context, const pls_report_run *run,
             "‖{/:Italic K_t} − {/:Italic K}_0‖_F / ‖{/:Italic K}_0‖_F",
             "How far the tangent kernel has moved, ‖<i>K<sub>t</sub></i> − "
             "<i>K</i><sub>0</sub>‖<sub>F</sub> / ‖<i>K</i><sub>0</sub>‖<sub>F</sub>. The smaller, "
-            "the closer the network stays to its linearization; with a linear output and no "
+            "the closer F stays to its linearization; of networks with a linear output and no "
             "bottleneck it shrinks as the width grows.");
+    case 7:
+        figure->title = "Alignment of the kernel with the targets";
+        return compose_simple(
+            context, run, figure, PLS_METRIC_KERNEL_ALIGNMENT,
+            plain("kernel_alignment", "alignment"),
+            "{/:Italic y}^⊤{/:Italic K y} / (‖{/:Italic K}‖_F ‖{/:Italic y}‖^2)",
+            "The cosine of the angle between the tangent kernel and "
+            "<i>y</i><i>y</i><sup>⊤</sup>, the kernel of the targets. It rises when training "
+            "turns the kernel towards what it learns, and stays where the kernel is constant.");
+    case 8:
+        return pls_path_figure_compose(context, run, figure);
     default:
         return compose_spectrum(context, run, figure);
     }

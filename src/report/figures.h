@@ -5,7 +5,7 @@
 #include "report/facts.h"
 #include "report/text.h"
 
-enum { PLS_FIGURE_COUNT = 6, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
+enum { PLS_FIGURE_COUNT = 10, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
 
 typedef struct pls_figure_column {
     const char *name;    /* in the data file */
@@ -47,6 +47,9 @@ extern const char *const pls_figure_names[PLS_FIGURE_COUNT];
 pls_status pls_figures_compose(pls_context *context, const pls_report_run *run,
                                const pls_report_facts *facts, pls_figures *figures);
 void pls_figures_release(pls_context *context, pls_figures *figures);
+
+/* Title, terminal and style of a figure, the first lines of its script. */
+void pls_figure_start_script(pls_figure *figure);
 
 /* The content of a figure's data file. */
 void pls_figure_write_data(pls_text *text, const pls_figure *figure);

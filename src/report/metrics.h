@@ -19,7 +19,11 @@
     X(PLS_METRIC_LAMBDA_MAX, "lambda_max")                                                         \
     X(PLS_METRIC_KERNEL_CHANGE, "kernel_change")                                                   \
     X(PLS_METRIC_KERNEL_FLOOR, "kernel_floor")                                                     \
-    X(PLS_METRIC_CONDITION_NUMBER, "condition_number")
+    X(PLS_METRIC_CONDITION_NUMBER, "condition_number")                                             \
+    X(PLS_METRIC_KERNEL_ALIGNMENT, "kernel_alignment")                                             \
+    X(PLS_METRIC_EFFECTIVE_RANK, "effective_rank")                                                 \
+    X(PLS_METRIC_LINEAR_DISTANCE, "linear_distance")                                               \
+    X(PLS_METRIC_LINEAR_LOSS, "linear_loss")
 
 typedef enum pls_metric {
 #define PLS_METRIC_ENUMERATOR(enumerator, name) enumerator,

@@ -2,6 +2,7 @@
  * how to repeat the run. Everything that comes from a file passes through pls_text_escape(). */
 #include "report/page.h"
 
+#include "report/bottom.h"
 #include "report/page_style.h"
 #include "report/verdict.h"
 
@@ -23,6 +24,10 @@ static const char *const placed_keys[] = {"command",
                                           "lambda_max",
                                           "condition_number",
                                           "kernel_floor",
+                                          "infinite_width_distance",
+                                          "infinite_width_lambda_min",
+                                          "infinite_width_lambda_max",
+                                          "infinite_width_floor",
                                           "device",
                                           "precision",
                                           "gram",
@@ -40,10 +45,18 @@ static const char *const placed_keys[] = {"command",
                                           "equations",
                                           "parameters",
                                           "model",
+                                          "system",
+                                          "system_type",
                                           "data",
                                           "mu_infimum",
                                           "mu_infimum_floor",
-                                          "monitor_share"};
+                                          "monitor_share",
+                                          "kernel_alignment",
+                                          "effective_rank",
+                                          "linear_loss",
+                                          "linear_distance",
+                                          PLS_BOTTOM_KEY,
+                                          PLS_BOTTOM_INITIAL_KEY};
 
 static void escape(pls_text *page, const char *string) {
     pls_text_escape(page, string, (int64_t)strlen(string));
@@ -174,6 +187,26 @@ static void condition_row(pls_text *page, const pls_report_run *run) {
     end_value(page);
 }
 
+/* A number of the end of the run, and beneath it the one of the first row that has it. */
+static void moving_row(pls_text *page, const pls_report_run *run, const char *key,
+                       pls_metric metric, const char *name, const char *meaning) {
+    double value = pls_report_number(run, key);
+    if (isnan(value)) {
+        return;
+    }
+    start_value(page, name, meaning);
+    pls_text_number(page, value);
+    for (int64_t i = 0; i < run->metrics.rows; i++) {
+        if (!isnan(run->metrics.column[metric][i])) {
+            pls_text_append(page, "<small>at the start ");
+            pls_text_number(page, run->metrics.column[metric][i]);
+            pls_text_append(page, "</small>");
+            break;
+        }
+    }
+    end_value(page);
+}
+
 static void size_row(pls_text *page, const pls_report_run *run) {
     double samples = pls_report_number(run, "samples"), outputs = pls_report_number(run, "outputs");
     double equations = pls_report_number(run, "equations");
@@ -222,6 +255,11 @@ static void loss_rows(pls_text *page, const pls_report_run *run, const pls_repor
         }
         end_value(page);
     }
+    moving_row(page, run, "linear_loss", PLS_METRIC_LINEAR_LOSS, "Loss of the linearised network",
+               "<i>L</i>(<i>f</i><sub>lin</sub>)");
+    number_row(page, "Distance from the linearised network",
+               "‖<i>f</i> − <i>f</i><sub>lin</sub>‖, of the outputs",
+               pls_report_number(run, "linear_distance"));
     number_row(page, "Gradient norm ‖∇<i>L</i>‖", "Euclidean",
                pls_report_number(run, "gradient_norm"));
     number_row(page, "PL ratio <i>ρ</i>", "½‖∇<i>L</i>‖² / <i>L</i>",
@@ -231,6 +269,19 @@ static void loss_rows(pls_text *page, const pls_report_run *run, const pls_repor
         number_row(page, "Step size <i>η</i>", "", pls_report_number(run, "step_size"));
     }
     size_row(page, run);
+}
+
+/* The limit of infinite width, where it was asked for. */
+static void limit_rows(pls_text *page, const pls_report_run *run) {
+    double floor_value = pls_report_number(run, "infinite_width_floor");
+    number_row(page, "Distance from infinite width",
+               "‖<i>K</i> − <i>Θ</i>‖ / ‖<i>Θ</i>‖, <i>Θ</i> the kernel's limit",
+               pls_report_number(run, "infinite_width_distance"));
+    eigenvalue_row(page, "<i>λ</i><sub>min</sub>(<i>Θ</i>)", "smallest eigenvalue of the limit",
+                   pls_report_number(run, "infinite_width_lambda_min"), NAN, NAN, floor_value);
+    eigenvalue_row(page, "<i>λ</i><sub>max</sub>(<i>Θ</i>)", "largest eigenvalue of the limit",
+                   pls_report_number(run, "infinite_width_lambda_max"), NAN, NAN, floor_value);
+    number_row(page, "Floor of the limit", "as above, for <i>Θ</i>", floor_value);
 }
 
 static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
@@ -250,6 +301,12 @@ static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_rep
     condition_row(page, run);
     number_row(page, "Floor of the numerical error",
                "an eigenvalue below it cannot be told from zero", floor_value);
+    limit_rows(page, run);
+    moving_row(page, run, "effective_rank", PLS_METRIC_EFFECTIVE_RANK, "Effective rank",
+               "tr&nbsp;<i>K</i> / <i>λ</i><sub>max</sub>, between 1 and its size");
+    moving_row(page, run, "kernel_alignment", PLS_METRIC_KERNEL_ALIGNMENT,
+               "Alignment with the targets",
+               "cosine of the angle between <i>K</i> and <i>y</i><i>y</i><sup>⊤</sup>");
     double share = pls_report_number(run, "monitor_share");
     if (!isnan(share)) {
         char number[PLS_NUMBER_SIZE];
@@ -400,10 +457,10 @@ static void run_row(pls_text *page, const pls_report_run *run, const char *key, 
 }
 
 static void machine(pls_text *page, const pls_report_run *run) {
-    static const char *const rows[][2] = {{"model", "Model"},         {"data", "Data"},
-                                          {"optimizer", "Optimizer"}, {"stopped", "Ended"},
-                                          {"device", "Device"},       {"precision", "Precision"},
-                                          {"gram", "Gram products"},  {"version", "plstar"}};
+    static const char *const rows[][2] = {
+        {"model", "Model"},         {"system", "System"},      {"data", "Data"},
+        {"optimizer", "Optimizer"}, {"stopped", "Ended"},      {"device", "Device"},
+        {"precision", "Precision"}, {"gram", "Gram products"}, {"version", "plstar"}};
     bool any = false;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         any = any || is_shown(json_object_get(run->summary, rows[i][0]));
@@ -464,16 +521,22 @@ static bool is_placed(const char *key, const json_t *value) {
     if (!known) {
         return false;
     }
-    static const char *const texts[] = {"command", "title",   "device", "precision",
-                                        "gram",    "version", "notes",  "optimizer",
-                                        "stopped", "model",   "data"};
+    static const char *const texts[] = {"command", "title",       "device",    "precision", "gram",
+                                        "version", "notes",       "optimizer", "stopped",   "model",
+                                        "system",  "system_type", "data"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i]) == 0) {
             return true;
         }
     }
-    bool is_times = strcmp(key, "seconds") == 0 || strcmp(key, "device_seconds") == 0;
-    return is_times ? json_is_object(value) : json_is_number(value);
+    static const char *const objects[] = {"seconds", "device_seconds", PLS_BOTTOM_KEY,
+                                          PLS_BOTTOM_INITIAL_KEY};
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (strcmp(key, objects[i]) == 0) {
+            return json_is_object(value);
+        }
+    }
+    return json_is_number(value);
 }
 
 static void further_values(pls_text *page, const pls_report_run *run) {
@@ -498,11 +561,16 @@ static void further_values(pls_text *page, const pls_report_run *run) {
     pls_text_append(page, started ? "</tbody></table></section>\n" : "");
 }
 
+static const char *command_of(const pls_report_run *run) {
+    return run->is_solve ? "solve" : run->is_train ? "train" : "kernel";
+}
+
 static void heading(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     const char *title = pls_report_string(run, "title");
-    const char *model = pls_report_string(run, "model");
-    const char *fallback = run->is_train ? "Training with the tangent kernel in view"
-                                         : "The tangent kernel at a point";
+    const char *model = pls_report_string(run, run->is_solve ? "system" : "model");
+    const char *fallback = run->is_solve   ? "Solving equations with the tangent kernel in view"
+                           : run->is_train ? "Training with the tangent kernel in view"
+                                           : "The tangent kernel at a point";
     title = title != NULL && *title != '\0' ? title : fallback;
     pls_text_append(page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                           "<meta name=\"viewport\" content=\"width=device-width, "
@@ -512,7 +580,7 @@ static void heading(pls_text *page, const pls_report_run *run, const pls_report_
     pls_text_append(page, " · plstar</title>\n<style>\n");
     pls_text_append(page, page_style);
     pls_text_append(page, "</style></head>\n<body><main>\n<header><p class=\"kind\">");
-    pls_text_format(page, "plstar %s", run->is_train ? "train" : "kernel");
+    pls_text_format(page, "plstar %s", command_of(run));
     if (model != NULL && *model != '\0') {
         pls_text_append(page, " · ");
         escape(page, model);
@@ -528,6 +596,7 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
                       const pls_figures *figures, const char *undrawn) {
     heading(page, run, facts);
     key_numbers(page, run, facts);
+    pls_bottom_append(page, run);
     all_figures(page, figures, undrawn);
     notes(page, run);
     configuration(page, run);
@@ -540,7 +609,7 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
                     "ANOTHER-FOLDER</pre>\n"
                     "<p>The figures alone: <code>gnuplot figures/*.gp</code> in this folder.</p>"
                     "</section>\n",
-                    run->is_train ? "train" : "kernel");
+                    command_of(run));
     pls_text_format(page, "<footer>Made by plstar %s.</footer>\n</main></body></html>\n",
                     pls_version());
 }

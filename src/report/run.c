@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "data/npy.h"
+#include "report/picture.h"
 
 #include <errno.h>
 #include <math.h>
@@ -80,13 +81,13 @@ static pls_status find_kind(pls_context *context, pls_report_run *run) {
         pls_release(context, path);
         return status;
     }
-    run->is_train = strcmp(command, "train") == 0;
+    run->is_solve = strcmp(command, "solve") == 0;
+    run->is_train = run->is_solve || strcmp(command, "train") == 0;
     if (!run->is_train && strcmp(command, "kernel") != 0) {
-        return pls_fail(
-            context, PLS_ERROR_DATA,
-            "%s/summary.json:1: command is \"%.40s\"; a report can be made of \"train\" "
-            "and \"kernel\"",
-            run->folder, command);
+        return pls_fail(context, PLS_ERROR_DATA,
+                        "%s/summary.json:1: command is \"%.40s\"; a report can be made of "
+                        "\"train\", \"solve\" and \"kernel\"",
+                        run->folder, command);
     }
     return PLS_OK;
 }
@@ -141,6 +142,36 @@ cleanup:
     return status;
 }
 
+/* bottom_samples.npy, samples x channels x height x width; other shapes are no pictures. */
+static pls_status read_pictures(pls_context *context, pls_report_run *run) {
+    char *path = NULL;
+    pls_npy_array array = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_join_path(context, run->folder, "bottom_samples.npy", &path));
+    if (access(path, F_OK) != 0) {
+        goto cleanup;
+    }
+    PLS_TRY(context, pls_npy_read(context, path, &array));
+    if (array.rank != 4) {
+        status = pls_fail(context, PLS_ERROR_DATA,
+                          "%s: the array has %d dimensions; samples x channels x height x width "
+                          "were expected",
+                          path, array.rank);
+        goto cleanup;
+    }
+    pls_picture_shape shape = {array.shape[1], array.shape[2], array.shape[3]};
+    if (pls_picture_is_shown(shape)) {
+        run->pictures = array.values;
+        run->picture_count = array.shape[0];
+        memcpy(run->picture_shape, array.shape + 1, sizeof run->picture_shape);
+        array.values = NULL;
+    }
+cleanup:
+    pls_release(context, array.values);
+    pls_release(context, path);
+    return status;
+}
+
 pls_status pls_report_run_read(pls_context *context, const char *folder, pls_report_run *run) {
     pls_status status = PLS_OK;
     run->folder = folder;
@@ -155,6 +186,7 @@ pls_status pls_report_run_read(pls_context *context, const char *folder, pls_rep
             read_spectrum(context, run, "eigenvalues.npy", &run->spectrum, &run->spectrum_size));
     PLS_TRY(context, read_spectrum(context, run, "eigenvalues_initial.npy", &run->initial_spectrum,
                                    &run->initial_spectrum_size));
+    PLS_TRY(context, read_pictures(context, run));
 cleanup:
     if (status != PLS_OK) {
         pls_report_run_release(context, run);
@@ -168,6 +200,7 @@ void pls_report_run_release(pls_context *context, pls_report_run *run) {
     pls_release(context, run->config);
     pls_release(context, run->spectrum);
     pls_release(context, run->initial_spectrum);
+    pls_release(context, run->pictures);
     *run = (pls_report_run){0};
 }
 

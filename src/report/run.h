@@ -8,13 +8,16 @@
 
 typedef struct pls_report_run {
     const char *folder;
-    json_t *summary; /* an object */
-    bool is_train;
+    json_t *summary;     /* an object */
+    bool is_train;       /* a run with steps: train or solve */
+    bool is_solve;       /* of these, one on a system of equations */
     pls_metrics metrics; /* of a train run, else empty */
     char *config;        /* config.yaml */
     int64_t config_size;
     double *spectrum, *initial_spectrum; /* ascending; NULL if not there */
     int64_t spectrum_size, initial_spectrum_size;
+    double *pictures; /* of the samples that set mu, as the summary lists them; NULL if not there */
+    int64_t picture_count, picture_shape[3]; /* channels, height, width */
 } pls_report_run;
 
 /* *run must be zeroed; `folder` must outlive it. Errors: PLS_ERROR_FILE, PLS_ERROR_DATA,

@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "system/system.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,6 +107,12 @@ static double rounding_growth(const pls_system *base) {
     return 2.0;
 }
 
+static pls_status smoothness(const pls_system *base, pls_smoothness *found) {
+    (void)base;
+    *found = (pls_smoothness){0.0, PLS_EVIDENCE_EXACT};
+    return PLS_OK;
+}
+
 static bool tensor(const pls_system *base, int64_t i, char name[64], int *rank, int64_t shape[8],
                    int64_t *first) {
     snprintf(name, 64, "weights");
@@ -128,6 +133,7 @@ static const pls_system_kind linear_kind = {
     .curvature = curvature,
     .duplicate = duplicate,
     .rounding_growth = rounding_growth,
+    .smoothness = smoothness,
     .tensor = tensor,
 };
 
@@ -143,15 +149,6 @@ static pls_status layout(linear_system *system, pls_arena *arena) {
     PLS_TRY(context, pls_arena_take(arena, dtype, n, p, &system->gathered));
 cleanup:
     return status;
-}
-
-static bool all_finite(const double *values, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        if (!isfinite(values[i])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* A and y to the device, and w = 0. */
@@ -180,10 +177,8 @@ pls_status pls_linear_system_create(pls_device *device, pls_dtype precision, int
                         "%lld x %lld",
                         (long long)equations, (long long)parameters);
     }
-    if (!all_finite(a, count) || !all_finite(y, equations)) {
-        return pls_fail(context, PLS_ERROR_DATA,
-                        "the linear system has entries that are not finite");
-    }
+    PLS_TRY(context, pls_check_finite(context, a, count, "the matrix A of a linear system"));
+    PLS_TRY(context, pls_check_finite(context, y, equations, "the targets of a linear system"));
     PLS_TRY(context, pls_allocate(context, 1, sizeof *system, "a linear system", &system));
     system->base.kind = &linear_kind;
     system->base.device = device;

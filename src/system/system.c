@@ -37,6 +37,34 @@ const char *pls_system_kink(const pls_system *system) {
     return system->kind->kink != NULL ? system->kind->kink(system) : NULL;
 }
 
+pls_status pls_system_smoothness(const pls_system *system, pls_smoothness *smoothness) {
+    if (system->kind->smoothness == NULL) {
+        return pls_fail(system->device->context, PLS_ERROR_UNSUPPORTED,
+                        "the smoothness beta_F of a %s system is not known in closed form; "
+                        "pls_constants_estimate() samples it",
+                        system->kind->name);
+    }
+    return system->kind->smoothness(system, smoothness);
+}
+
+const char *pls_evidence_name(pls_evidence evidence) {
+    return evidence == PLS_EVIDENCE_EXACT     ? "exact"
+           : evidence == PLS_EVIDENCE_BOUNDED ? "bounded"
+                                              : "sampled";
+}
+
+pls_status pls_check_finite(pls_context *context, const double *values, int64_t count,
+                            const char *what) {
+    for (int64_t i = 0; values != NULL && i < count; i++) {
+        if (!isfinite(values[i])) {
+            return pls_fail(context, PLS_ERROR_DATA,
+                            "%s: entry %lld is %g; finite numbers were expected", what,
+                            (long long)i, values[i]);
+        }
+    }
+    return PLS_OK;
+}
+
 void pls_system_describe_targets(pls_system *system, const double *targets) {
     system->targets_are_probabilities = true;
     system->targets_are_one_hot = true;

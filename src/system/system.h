@@ -69,6 +69,9 @@ typedef struct pls_system_kind {
      * before them is left out; for that the rounding is measured (tangent/floor.c). */
     double (*rounding_growth)(const pls_system *system);
 
+    /* Optional: beta_F (plstar/system.h). */
+    pls_status (*smoothness)(const pls_system *system, pls_smoothness *smoothness);
+
     /* Name, rank and shape of weight tensor i, and its first element in w; false past the last. */
     bool (*tensor)(const pls_system *system, int64_t i, char name[64], int *rank, int64_t shape[8],
                    int64_t *first);
@@ -105,6 +108,11 @@ pls_status pls_system_follow(const pls_system *system, pls_system *duplicate);
 
 /* Sets the two flags from the targets on the host (n x k). */
 void pls_system_describe_targets(pls_system *system, const double *targets);
+
+/* PLS_ERROR_DATA unless all numbers are finite; `what` they are, "the starting weights". values may
+ * be NULL. */
+pls_status pls_check_finite(pls_context *context, const double *values, int64_t count,
+                            const char *what);
 
 /* Uploads f64 host data to a view of any dtype, in pieces through a small buffer. */
 pls_status pls_upload_f64(pls_device *device, const double *host, pls_view view);

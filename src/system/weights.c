@@ -56,15 +56,17 @@ cleanup:
 }
 
 pls_status pls_weights_write(pls_system *system, const char *path, const pls_metadata *metadata,
-                             int64_t metadata_count) {
+                             int64_t metadata_count, const pls_beside_weights *beside) {
     pls_context *context = system->device->context;
     int64_t tensors = count_tensors(system);
+    bool more = beside != NULL && beside->values != NULL;
     pls_tensor_plan *plans = NULL;
     char(*names)[64] = NULL;
     void *piece = NULL;
     pls_safetensors_writer *writer = NULL;
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_allocate(context, tensors, sizeof *plans, "a list of tensors", &plans));
+    PLS_TRY(context,
+            pls_allocate(context, tensors + 1, sizeof *plans, "a list of tensors", &plans));
     PLS_TRY(context, pls_allocate(context, tensors, sizeof *names, "names of tensors", &names));
     PLS_TRY(context, pls_allocate(context, PIECE, (size_t)pls_dtype_size(system->precision),
                                   "weights on their way to a file", &piece));
@@ -74,13 +76,21 @@ pls_status pls_weights_write(pls_system *system, const char *path, const pls_met
         plans[i].name = names[i];
         plans[i].dtype = system->precision;
     }
-    PLS_TRY(context, pls_safetensors_create(context, path, plans, tensors, metadata, metadata_count,
-                                            &writer));
+    if (more) {
+        plans[tensors] =
+            (pls_tensor_plan){beside->name, PLS_F64, 2, {beside->rows, beside->columns}};
+    }
+    PLS_TRY(context, pls_safetensors_create(context, path, plans, tensors + more, metadata,
+                                            metadata_count, &writer));
     for (int64_t i = 0; i < tensors; i++) {
         int64_t first;
         system->kind->tensor(system, i, names[i], &plans[i].rank, plans[i].shape, &first);
         PLS_TRY(context, append_tensor(system, first, elements(plans[i].rank, plans[i].shape),
                                        piece, writer));
+    }
+    if (more) {
+        PLS_TRY(context,
+                pls_safetensors_append(writer, beside->values, beside->rows * beside->columns));
     }
     status = pls_safetensors_commit(writer);
     writer = NULL;
@@ -95,21 +105,23 @@ cleanup:
 
 pls_status pls_system_save_weights(pls_system *system, const char *path) {
     pls_metadata metadata = {"format", "pt"};
-    return pls_weights_write(system, path, &metadata, 1);
+    return pls_weights_write(system, path, &metadata, 1, NULL);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-static bool is_data(const pls_tensor *tensor) {
-    return strcmp(tensor->name, "inputs") == 0 || strcmp(tensor->name, "targets") == 0;
+/* Data, and what a checkpoint holds beside the weights. */
+static bool is_no_weight(const pls_tensor *tensor) {
+    return strcmp(tensor->name, "inputs") == 0 || strcmp(tensor->name, "targets") == 0 ||
+           strncmp(tensor->name, "checkpoint.", 11) == 0;
 }
 
-/* The next tensor from *cursor on that is not data; NULL past the end. */
+/* The next tensor from *cursor on that is a weight; NULL past the end. */
 static const pls_tensor *next_in_order(const pls_safetensors *file, int64_t *cursor) {
     while (*cursor < pls_safetensors_count(file)) {
         const pls_tensor *tensor = pls_safetensors_at(file, (*cursor)++);
-        if (!is_data(tensor)) {
+        if (!is_no_weight(tensor)) {
             return tensor;
         }
     }
@@ -160,7 +172,7 @@ static pls_status check_none_left(const pls_system *system, const pls_safetensor
     pls_context *context = system->device->context;
     for (int64_t i = 0; i < pls_safetensors_count(file); i++) {
         const pls_tensor *tensor = pls_safetensors_at(file, i);
-        if (is_data(tensor) || is_expected(system, tensor->name)) {
+        if (is_no_weight(tensor) || is_expected(system, tensor->name)) {
             continue;
         }
         if (strncmp(tensor->name, "layers.", 7) == 0) {

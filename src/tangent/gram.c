@@ -57,12 +57,12 @@ static pls_status gram_from_jacobian(pls_system *system, const pls_kernel_option
     pls_status status = PLS_OK;
     for (int i = 0; i < 2; i++) {
         PLS_TRY(context, pls_arena_take(arena, system->precision, block * k, p, &flat[i]));
-        PLS_TRY(context, system->kind->jacobian(system, 0, block, arena, flat[i]));
     }
     if (needed > 0) {
         PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, needed, &workspace));
     }
     if (arena->buffer == NULL) {
+        PLS_TRY(context, system->kind->jacobian(system, 0, block, arena, flat[0]));
         goto cleanup;
     }
     for (int64_t u = 0; u < n; u += block) {
@@ -110,6 +110,8 @@ static pls_status layout(pls_kernel *kernel) {
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, size, &kernel->vector));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, 1, size, &kernel->values));
     PLS_TRY(context, pls_lanczos_take(arena, size, &kernel->lanczos));
+    PLS_TRY(context,
+            pls_alignment_take(arena, kernel->system, kernel->options.trace, &kernel->alignment));
     if (arena->buffer == NULL) {
         PLS_TRY(context, compute(kernel)); /* only measures */
     }
@@ -199,6 +201,7 @@ pls_status pls_kernel_compute(pls_kernel *kernel) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
     pls_status status = PLS_OK;
+    kernel->has_vector = false;
     if (!system->stands) {
         PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, kernel->outputs));
     }

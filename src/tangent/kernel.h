@@ -3,6 +3,7 @@
 #define PLSTAR_TANGENT_KERNEL_H
 
 #include "system/system.h"
+#include "tangent/alignment.h"
 #include "tangent/lanczos.h"
 
 struct pls_kernel {
@@ -13,8 +14,10 @@ struct pls_kernel {
     pls_view matrix;  /* size x size, both triangles */
     pls_view factor;  /* size x size: Cholesky factor, or what syevd destroys */
     pls_view outputs; /* n x k, when the system has yet to be evaluated */
-    pls_view vector;  /* 1 x size */
+    pls_view vector;  /* 1 x size: once a spectrum is measured, the eigenvector of lambda_min */
+    bool has_vector;  /* that there is one */
     pls_view values;  /* 1 x size */
+    pls_alignment_views alignment;
     pls_lanczos lanczos;
     struct pls_floor_sample *sample; /* of floor.c; NULL until the first measurement */
 };

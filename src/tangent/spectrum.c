@@ -20,12 +20,15 @@
 
 static const double LANCZOS_TOLERANCE = 1e-12;
 
+/* Of the second smallest eigenvalue, which only a gap is made of. */
+static const double NEXT_TOLERANCE = 1e-8;
+
 /* Shifts that are tried when K is not numerically positive definite: each ten times the last,
  * from the solver's own rounding up. */
 enum { SHIFT_TRIALS = 18 };
 
 pls_spectrum_options pls_spectrum_options_defaults(void) {
-    pls_spectrum_options options = {false, PLS_REFINE_BELOW_FLOOR, 16, 0};
+    pls_spectrum_options options = {false, PLS_REFINE_BELOW_FLOOR, 16, 0, false};
     return options;
 }
 
@@ -51,6 +54,32 @@ cleanup:
 
 static pls_view column(pls_view row) {
     return pls_view_reshape(row, row.cols, 1);
+}
+
+/* x := x - <v, x> v for kernel->vector; x: size x 1. */
+static pls_status deflate(pls_kernel *kernel, pls_view x) {
+    pls_device *device = kernel->system->device;
+    pls_view row = pls_view_reshape(x, 1, kernel->size), component = kernel->lanczos.scalar;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context,
+            pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, 1.0, row, kernel->vector, 0.0, component));
+    PLS_TRY(device->context,
+            pls_gemm(device, PLS_PLAIN, PLS_PLAIN, -1.0, component, kernel->vector, 1.0, row));
+cleanup:
+    return status;
+}
+
+/* The inverse on the complement of kernel->vector, and 0 along it. */
+static pls_status apply_deflated(void *user, pls_view x, pls_view y) {
+    pls_kernel *kernel = user;
+    pls_device *device = kernel->system->device;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_copy(device, x, y));
+    PLS_TRY(device->context, deflate(kernel, y));
+    PLS_TRY(device->context, pls_potrs(device, kernel->factor, y));
+    PLS_TRY(device->context, deflate(kernel, y));
+cleanup:
+    return status;
 }
 
 /* lambda = vT K v and ||K v - lambda v|| for kernel->vector. */
@@ -142,6 +171,22 @@ cleanup:
     return pls_phase_end(device, status);
 }
 
+/* From the factor and the eigenvector of the smallest. */
+static pls_status second_smallest(pls_kernel *kernel, const pls_spectrum_options *options,
+                                  pls_spectrum *spectrum) {
+    pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 2};
+    pls_device *device = kernel->system->device;
+    double inverse = 0.0, accuracy = 0.0;
+    pls_status status = PLS_OK;
+    PLS_TRY(device->context, pls_phase_begin(device, PLS_PHASE_EXTREMES));
+    PLS_TRY(device->context,
+            pls_lanczos_largest(&kernel->lanczos, apply_deflated, kernel, stream, NEXT_TOLERANCE,
+                                &inverse, kernel->values, &accuracy));
+    spectrum->lambda_next = 1.0 / inverse - spectrum->shift;
+cleanup:
+    return pls_phase_end(device, status);
+}
+
 static pls_status largest(pls_kernel *kernel, const pls_spectrum_options *options,
                           pls_spectrum *spectrum) {
     pls_random_stream stream = {options->seed, PLS_RANDOM_LANCZOS, 0};
@@ -171,6 +216,10 @@ cleanup:
     return pls_phase_end(device, status);
 }
 
+double pls_effective_rank(const pls_spectrum *spectrum) {
+    return spectrum->lambda_max > 0.0 ? spectrum->trace / spectrum->lambda_max : NAN;
+}
+
 static void bracket(pls_spectrum *spectrum, double blur) {
     spectrum->below_floor = !(spectrum->lambda_min > spectrum->floor);
     spectrum->lambda_min_lower =
@@ -197,10 +246,13 @@ static pls_status refine(pls_kernel *kernel, const pls_spectrum_options *options
     PLS_TRY(context, pls_kernel_create(copy, &exactly, &exact));
     PLS_TRY(context, pls_kernel_compute(exact));
     PLS_TRY(context, pls_kernel_spectrum(exact, options, &better));
+    PLS_TRY(context, pls_copy(device, exact->vector, kernel->vector));
     pls_spectrum_destroy(context, spectrum);
     *spectrum = better;
     spectrum->refined = true;
+    better.eigenvalues = NULL;
 cleanup:
+    pls_spectrum_destroy(context, &better);
     pls_kernel_destroy(exact);
     pls_system_destroy(copy);
     return pls_phase_end(device, status);
@@ -213,6 +265,8 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
     pls_status status = PLS_OK;
     memset(spectrum, 0, sizeof *spectrum);
     spectrum->size = kernel->size;
+    spectrum->lambda_next = NAN;
+    kernel->has_vector = false;
     PLS_TRY(context, check_finite(kernel));
     double blur = 0.0;
     PLS_TRY(context, trace_of(kernel, &spectrum->trace));
@@ -220,6 +274,10 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
         PLS_TRY(context, largest(kernel, &resolved, spectrum));
         PLS_TRY(context, factorize(kernel, spectrum->lambda_max, &spectrum->shift));
         PLS_TRY(context, smallest(kernel, &resolved, spectrum, &blur));
+        if (resolved.next && kernel->size > 1) {
+            PLS_TRY(context, second_smallest(kernel, &resolved, spectrum));
+        }
+        kernel->has_vector = true;
     } /* else K = 0, and so are its eigenvalues */
     if (resolved.full) {
         PLS_TRY(context, all_eigenvalues(kernel, spectrum));

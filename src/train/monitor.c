@@ -12,6 +12,10 @@ bool pls_monitor_wanted(const pls_train_options *options) {
     return options->measure_every > 0 || options->measure_budget > 0.0;
 }
 
+bool pls_step_is_critical(const pls_train_options *options) {
+    return options->step_rule == PLS_STEP_CRITICAL && options->optimizer != PLS_OPTIMIZER_LM;
+}
+
 static pls_status layout(pls_monitor *monitor) {
     pls_context *context = monitor->system->device->context;
     int64_t size = pls_kernel_size(monitor->kernel);
@@ -32,7 +36,7 @@ pls_status pls_monitor_create(pls_system *system, const pls_train_options *optio
     monitor->lambda_min_infimum = NAN;
     monitor->infimum_floor = NAN;
     monitor->arena = pls_arena_measuring(system->device);
-    if (!pls_monitor_wanted(options) && options->step_rule != PLS_STEP_CRITICAL) {
+    if (!pls_monitor_wanted(options) && !pls_step_is_critical(options) && !options->linearized) {
         return PLS_OK;
     }
     PLS_TRY(context, pls_kernel_create(system, &options->kernel, &monitor->kernel));
@@ -50,6 +54,8 @@ void pls_monitor_destroy(pls_monitor *monitor) {
     pls_context *context = monitor->system->device->context;
     pls_spectrum_destroy(context, &monitor->first_spectrum);
     pls_spectrum_destroy(context, &monitor->latest);
+    pls_bottom_destroy(context, &monitor->first_bottom);
+    pls_bottom_destroy(context, &monitor->last_bottom);
     pls_arena_destroy(&monitor->arena);
     pls_kernel_destroy(monitor->kernel);
     memset(monitor, 0, sizeof *monitor);
@@ -135,13 +141,20 @@ pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *reco
     bool first = !monitor->has_first;
     pls_spectrum *spectrum = &monitor->latest;
     pls_spectrum_options how = monitor->options->spectrum;
-    double change = 0.0;
+    double change = 0.0, alignment = NAN;
     pls_status status = PLS_OK;
     how.full = how.full && (first || last);
+    how.next = first || last;
     pls_spectrum_destroy(context, spectrum);
     PLS_TRY(context, pls_kernel_compute(monitor->kernel));
     PLS_TRY(context, pls_kernel_spectrum(monitor->kernel, &how, spectrum));
     PLS_TRY(context, kernel_change(monitor, &change));
+    PLS_TRY(context, pls_kernel_alignment(monitor->kernel, &alignment));
+    if (first || last) {
+        pls_bottom *bottom = first ? &monitor->first_bottom : &monitor->last_bottom;
+        pls_bottom_destroy(context, bottom);
+        PLS_TRY(context, pls_kernel_bottom(monitor->kernel, spectrum, bottom));
+    }
     if (first) {
         PLS_TRY(context, keep_first(monitor));
     }
@@ -153,6 +166,8 @@ pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *reco
     record->kernel_change = change;
     record->kernel_floor = spectrum->floor;
     record->condition_number = spectrum->condition_number;
+    record->kernel_alignment = alignment;
+    record->effective_rank = pls_effective_rank(spectrum);
     if (!(monitor->lambda_min_infimum <= spectrum->lambda_min)) {
         monitor->lambda_min_infimum = spectrum->lambda_min;
         monitor->infimum_floor = spectrum->floor;

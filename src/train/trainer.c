@@ -3,14 +3,17 @@
  *     for t = 0, 1, ...:
  *         (recorded steps)  L, grad L, rho, ||w_t - w_0||; the monitor measures K when it is due
  *         (checkpoints)     w_t, before t is recorded
- *         w_(t+1) = step(w_t)
+ *         w_(t+1) = step(w_t), and the linearised twin, if there is one, takes its own
  *
+ * A step of Levenberg-Marquardt also depends on its damping, which is in the checkpoint.
  * Whatever a record holds is a function of w_t, w_0, K_0 and the options; so an interrupted run
  * that is resumed gives the same records and weights as one that was not. */
 #include "backend/phase.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "train/checkpoint.h"
+#include "train/linear_twin.h"
+#include "train/lm.h"
 #include "train/monitor.h"
 #include "train/step.h"
 
@@ -27,6 +30,8 @@ typedef struct trainer {
     pls_arena arena;
     pls_train_views views;
     pls_monitor monitor;
+    pls_linear_twin *twin; /* NULL = none */
+    pls_lm lm;
     int64_t *indices; /* of a batch */
     double initial_loss, initial_norm;
     double previous_loss;
@@ -42,6 +47,7 @@ pls_train_options pls_train_options_defaults(void) {
     options.batch = 1;
     options.step_rule = PLS_STEP_CRITICAL;
     options.step_size = 0.5;
+    options.damping = 1e-3;
     options.steps = 100;
     options.record_every = 1;
     options.measure_every = 10;
@@ -54,6 +60,8 @@ pls_train_options pls_train_options_defaults(void) {
 void pls_train_result_destroy(pls_context *context, pls_train_result *result) {
     pls_spectrum_destroy(context, &result->spectrum);
     pls_spectrum_destroy(context, &result->first_spectrum);
+    pls_bottom_destroy(context, &result->bottom);
+    pls_bottom_destroy(context, &result->first_bottom);
     memset(result, 0, sizeof *result);
 }
 
@@ -69,11 +77,21 @@ static pls_status check_options(const pls_system *system, const pls_train_option
         return pls_fail(context, PLS_ERROR_CONFIG,
                         "train.step_size: is %g, but must be a positive number", o->step_size);
     }
-    if (o->step_rule == PLS_STEP_CRITICAL && o->kernel.trace) {
+    if (o->optimizer != PLS_OPTIMIZER_LM && o->step_rule == PLS_STEP_CRITICAL && o->kernel.trace) {
         return pls_fail(
             context, PLS_ERROR_CONFIG,
             "train.step_size: critical is made from lambda_max of the full kernel, "
             "which monitor.trace does not form; give a number, or monitor.trace: false");
+    }
+    if (o->optimizer == PLS_OPTIMIZER_LM && o->loss != PLS_LOSS_SQUARE) {
+        return pls_fail(
+            context, PLS_ERROR_CONFIG,
+            "train.optimizer: lm solves F(w) = y in least squares and needs train.loss: "
+            "square");
+    }
+    if (o->optimizer == PLS_OPTIMIZER_LM && (!(o->damping > 0.0) || !isfinite(o->damping))) {
+        return pls_fail(context, PLS_ERROR_CONFIG,
+                        "train.damping: is %g, but must be a positive number", o->damping);
     }
     if (o->steps < 0 || o->record_every < 1 || o->measure_every < 0) {
         return pls_fail(context, PLS_ERROR_CONFIG,
@@ -122,7 +140,8 @@ static pls_record empty_record(int64_t step) {
     record.loss = record.gradient_norm = record.pl_ratio = record.distance = NAN;
     record.lambda_min = record.lambda_min_lower = record.lambda_min_upper = NAN;
     record.lambda_max = record.kernel_change = record.kernel_floor = NAN;
-    record.condition_number = NAN;
+    record.condition_number = record.kernel_alignment = record.effective_rank = NAN;
+    record.linear_distance = record.linear_loss = NAN;
     return record;
 }
 
@@ -130,12 +149,17 @@ static pls_status reserve(trainer *t) {
     pls_system *system = t->system;
     pls_context *context = system->device->context;
     pls_status status = PLS_OK;
+    PLS_TRY(context, pls_linear_twin_create(system, t->options, &t->twin));
     PLS_TRY(context, layout(t));
     PLS_TRY(context, pls_arena_reserve(&t->arena, "training"));
     PLS_TRY(context, layout(t));
     PLS_TRY(context,
             pls_allocate(context, t->options->batch, sizeof *t->indices, "a batch", &t->indices));
     PLS_TRY(context, pls_monitor_create(system, t->options, &t->monitor));
+    if (t->options->optimizer == PLS_OPTIMIZER_LM) {
+        pls_kernel *shared = t->options->kernel.trace ? NULL : t->monitor.kernel;
+        PLS_TRY(context, pls_lm_create(system, t->options, shared, &t->lm));
+    }
 cleanup:
     return status;
 }
@@ -175,7 +199,9 @@ static pls_checkpoint standing(const trainer *t, int64_t step) {
                                  monitor->lambda_min_infimum,
                                  monitor->infimum_floor,
                                  monitor->violations,
-                                 monitor->measurements};
+                                 monitor->measurements,
+                                 NULL, /* f_lin is fetched when it is saved */
+                                 t->lm.damping};
     return checkpoint;
 }
 
@@ -201,12 +227,14 @@ static pls_status begin(trainer *t, pls_record *record) {
                           record->loss);
         goto cleanup;
     }
+    PLS_TRY(context, pls_linear_twin_start(t->twin, t->views.f));
+    PLS_TRY(context, pls_linear_twin_compare(t->twin, t->views.f, record));
     t->before = standing(t, 0);
     if (t->monitor.kernel != NULL) {
         PLS_TRY(context, pls_monitor_measure(&t->monitor, t->options->steps == 0, record));
     }
-    t->eta = t->options->step_size;
-    if (t->options->step_rule == PLS_STEP_CRITICAL) {
+    t->eta = t->options->optimizer == PLS_OPTIMIZER_LM ? 1.0 : t->options->step_size;
+    if (pls_step_is_critical(t->options)) {
         t->eta *= 2.0 / record->lambda_max;
         if (!(t->eta > 0.0) || !isfinite(t->eta)) {
             status = pls_fail(context, PLS_ERROR_NUMERIC,
@@ -219,8 +247,12 @@ cleanup:
 }
 
 static pls_status save_checkpoint(trainer *t) {
+    pls_context *context = t->system->device->context;
     double start = pls_clock();
-    pls_status status = pls_checkpoint_save(t->system, t->options->checkpoint, &t->before);
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_linear_twin_read(t->twin, &t->before.linear));
+    PLS_TRY(context, pls_checkpoint_save(t->system, t->options->checkpoint, &t->before));
+cleanup:
     t->last_checkpoint = pls_clock();
     t->result->seconds_checkpoints += t->last_checkpoint - start;
     return status;
@@ -232,8 +264,11 @@ static pls_status resume(trainer *t, int64_t *step) {
     pls_status status = PLS_OK;
     checkpoint.initial_loss = t->initial_loss;
     checkpoint.initial_norm = t->initial_norm;
+    PLS_TRY(context, pls_linear_twin_read(t->twin, &checkpoint.linear));
     PLS_TRY(context, pls_checkpoint_load(t->system, t->options->checkpoint, &checkpoint));
+    PLS_TRY(context, pls_linear_twin_write(t->twin));
     *step = checkpoint.step;
+    t->lm.damping = checkpoint.damping;
     if (checkpoint.measurements > 0) { /* else it was made before step 0 was measured */
         t->monitor.lambda_min_infimum = checkpoint.lambda_min_infimum;
         t->monitor.infimum_floor = checkpoint.infimum_floor;
@@ -286,6 +321,7 @@ static pls_status record_step(trainer *t, int64_t step, bool last, bool due, boo
     pls_record record = empty_record(step);
     pls_status status = PLS_OK;
     PLS_TRY(context, record_point(t, &record));
+    PLS_TRY(context, pls_linear_twin_compare(t->twin, t->views.f, &record));
     *stop = record.loss <= t->options->stop_at * t->initial_loss;
     pls_status diverged = check_divergence(t, &record);
     due = due || (*stop && pls_monitor_due(&t->monitor, step, true, 0.0));
@@ -304,14 +340,29 @@ static pls_status take_step(trainer *t, int64_t step, bool has_gradient) {
     pls_status status = PLS_OK;
     pls_context *context = t->system->device->context;
     if (t->options->optimizer == PLS_OPTIMIZER_SGD) {
-        return pls_sgd_step(t->system, t->options, &t->views, step, t->indices, t->eta);
+        PLS_TRY(context, pls_sgd_step(t->system, t->options, &t->views, step, t->indices, t->eta));
+        PLS_TRY(context, pls_linear_twin_step(t->twin, t->monitor.first, t->indices, t->eta));
+        goto cleanup;
     }
+    scratch.loss = t->previous_loss;
     if (!has_gradient) {
         PLS_TRY(context, pls_full_gradient(t->system, t->options->loss, &t->views, &scratch));
     }
+    if (t->options->optimizer == PLS_OPTIMIZER_LM) {
+        PLS_TRY(context, pls_lm_step(&t->lm, t->options, &t->views, scratch.loss));
+        goto cleanup;
+    }
     PLS_TRY(context, pls_gd_step(t->system, &t->views, t->eta));
+    PLS_TRY(context, pls_linear_twin_step(t->twin, t->monitor.first, NULL, t->eta));
 cleanup:
     return status;
+}
+
+/* Whether the weights after a run that ended like this are those that it came to: a function of
+ * the system that failed, or a kernel that is not finite, has changed none of them. */
+static bool leaves_a_state(pls_status status) {
+    return status == PLS_OK || status == PLS_CANCELLED || status == PLS_ERROR_CALLBACK ||
+           status == PLS_ERROR_NUMERIC;
 }
 
 static pls_status loop(trainer *t, int64_t first_step, const pls_record *initial) {
@@ -321,7 +372,7 @@ static pls_status loop(trainer *t, int64_t first_step, const pls_record *initial
     int64_t step = first_step;
     pls_status status = PLS_OK;
     for (;; step++) {
-        bool last = step >= options->steps;
+        bool last = step >= options->steps || t->lm.damping.stalled;
         bool due = pls_monitor_due(&t->monitor, step, last, pls_clock() - t->start);
         bool recorded = last || due || step % options->record_every == 0;
         t->result->steps = step;
@@ -346,7 +397,7 @@ static pls_status loop(trainer *t, int64_t first_step, const pls_record *initial
 cleanup:
     /* A checkpoint stands before the record of its step, so that a longer run can go on from here
      * and an interrupted one records this step again. */
-    if (options->checkpoint != NULL && (status == PLS_OK || status == PLS_CANCELLED)) {
+    if (options->checkpoint != NULL && leaves_a_state(status)) {
         pls_status saved = save_checkpoint(t);
         status = saved != PLS_OK ? saved : status;
     }
@@ -358,6 +409,9 @@ static void finish(trainer *t) {
     result->step_size = t->eta;
     result->measurements = t->monitor.measurements;
     result->violations = t->monitor.violations;
+    result->damping = t->lm.damping.lambda;
+    result->rejected = t->lm.damping.rejected;
+    result->stalled = t->lm.damping.stalled;
     result->lambda_min_infimum = t->monitor.lambda_min_infimum;
     result->infimum_floor = t->monitor.infimum_floor;
     result->seconds_measuring = t->monitor.seconds;
@@ -367,8 +421,13 @@ static void finish(trainer *t) {
     result->spectrum = t->monitor.latest;
     t->monitor.first_spectrum.eigenvalues = NULL; /* now the result's */
     t->monitor.latest.eigenvalues = NULL;
+    result->first_bottom = t->monitor.first_bottom;
+    result->bottom = t->monitor.last_bottom;
+    t->monitor.first_bottom = t->monitor.last_bottom = (pls_bottom){0};
     pls_arena_destroy(&t->arena);
     pls_release(t->system->device->context, t->indices);
+    pls_linear_twin_destroy(t->twin);
+    pls_lm_destroy(&t->lm); /* before the kernel that it may share */
     pls_monitor_destroy(&t->monitor);
 }
 

@@ -42,13 +42,13 @@ class Allocations(Case):
 
     def test_kernel(self):
         out = os.path.join(self.folder, "out")
-        self.fail_each("kernel", *TINY, "--spectrum", "full", "--gradient", "--jacobian", "--out", out,
-                       "--overwrite", "--set", "output.report=false",
+        self.fail_each("kernel", *TINY, "--spectrum", "full", "--gradient", "--jacobian",
+                       "--infinite", "--out", out, "--overwrite", "--set", "output.report=false",
                        written=[os.path.join(out, "summary.json")])
 
     def test_train_and_report(self):
         out = os.path.join(self.folder, "out")
-        self.fail_each("train", *TINY, "--steps", "2", "--out", out, "--overwrite",
+        self.fail_each("train", *TINY, "--steps", "2", "--linearized", "--out", out, "--overwrite",
                        "--set", "output.report=false",
                        written=[os.path.join(out, "summary.json")])
 

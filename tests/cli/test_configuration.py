@@ -46,7 +46,7 @@ class Configuration(Case):
         self.fault("model:\n  sigma_w: -1\n", "bad.yaml:2:12:", "greater than 0")
         self.fault("model:\n  sigma_w: .inf\n", "bad.yaml:2:12:", "number")
         self.fault("model:\n  layers:\n    - {type: dense}\n", "bad.yaml:3:7:", "no width")
-        self.fault("model:\n  layers:\n    - {type: flatten}\n", "bad.yaml:3:", "dense layers only")
+        self.fault("model:\n  layers:\n    - {type: flaten}\n", "bad.yaml:3:", "flatten")
         self.fault("train: {steps: 3\n", "bad.yaml:", "not YAML")
         self.fault("- 1\n- 2\n", "bad.yaml:1:1:", "a list")
         self.fault("train: {steps: 3}\n---\ntrain: {steps: 4}\n", "bad.yaml:3:1:", "second")

@@ -1,7 +1,11 @@
 """What runs leave: files that agree with one another, the same bits whatever the machine does."""
 
+import base64
 import json
 import math
+import os
+import re
+import zlib
 
 from support import SMALL, Case, main, read_npy, read_safetensors, run, write_npy
 
@@ -43,7 +47,8 @@ class Results(Case):
         self.assertEqual(json.loads(result.stdout), summary)
         self.assertEqual(self.read("t", "metrics.csv").split(b"\n")[0].decode(),
                          "step,loss,gradient_norm,pl_ratio,distance,lambda_min,lambda_min_lower,"
-                         "lambda_max,kernel_change,lambda_min_upper,kernel_floor,condition_number")
+                         "lambda_max,kernel_change,lambda_min_upper,kernel_floor,condition_number,"
+                         "kernel_alignment,effective_rank,linear_distance,linear_loss")
         self.assertEqual([int(row["step"]) for row in rows], list(range(13)))
         measured = [row for row in rows if row["lambda_min"]]
         self.assertEqual([int(row["step"]) for row in measured], [0, 5, 10, 12])
@@ -54,8 +59,11 @@ class Results(Case):
             self.assertLessEqual(float(row["pl_ratio"]), 1.00001 * float(row["lambda_max"]))
         last = rows[-1]
         for key in ("loss", "gradient_norm", "pl_ratio", "distance", "lambda_min", "lambda_min_lower",
-                    "lambda_min_upper", "lambda_max", "kernel_change", "kernel_floor"):
+                    "lambda_min_upper", "lambda_max", "kernel_change", "kernel_floor",
+                    "kernel_alignment", "effective_rank"):
             self.assertEqual(float(last[key]), summary[key], key)
+        self.assertEqual((last["linear_loss"], last["linear_distance"]), ("", ""))
+        self.assertNotIn("linear_loss", summary)
         self.assertEqual(summary["initial_loss"], float(rows[0]["loss"]))
         self.assertEqual(summary["measurements"], 4)
         self.assertEqual(summary["violations"], 0)
@@ -78,17 +86,19 @@ class Results(Case):
         base = [*SMALL, "--set", "monitor.refine=never"]
         self.good("train", *base, "--steps", "6", "--out", "t")
         training = ["initialisation", "forward", "gradient", "norms", "update"]
-        kernel = ["derivatives", "gram", "factor", "extremes", "floor"]
-        self.device_seconds("t", ["network", "steps", "measuring"], *training, *kernel, "change")
+        kernel = ["derivatives", "gram", "factor", "extremes", "floor", "change", "bottom"]
+        self.device_seconds("t", ["network", "steps", "measuring"], *training, *kernel)
         self.good("train", *base, "--steps", "6", "--step-size", "0.01", "--set",
                   "monitor.every=never", "--out", "n")
         self.device_seconds("n", ["network", "steps"], *training)
         self.good("train", *base, "--steps", "3", "--step-size", "theorem", "--spectrum", "full",
                   "--out", "c")
         self.device_seconds("c", ["network", "constants", "steps", "measuring"], *training, *kernel,
-                            "change", "constants", "spectrum")
+                            "constants", "spectrum")
+        self.good("train", *base, "--steps", "3", "--linearized", "--out", "l")
+        self.device_seconds("l", ["network", "steps", "measuring"], *training, *kernel, "twin")
         self.good("kernel", *base, "--jacobian", "--out", "k")
-        self.device_seconds("k", ["network", "gradient", "kernel", "spectrum", "jacobian"],
+        self.device_seconds("k", ["network", "gradient", "kernel", "spectrum", "bottom", "jacobian"],
                             "initialisation", "forward", "gradient", "norms", "jacobian", *kernel)
         self.good("kernel", *SMALL, "--set", "monitor.refine=always", "--out", "r")
         self.assertIn("refinement", self.summary("r")["device_seconds"])
@@ -123,12 +133,132 @@ class Results(Case):
         # The rest of the estimate is proportional to lambda_max, which splitting may move.
         self.assertAlmostEqual((split["kernel_floor"] - exact["kernel_floor"]) / bound, 1, places=5)
 
+    def test_the_linearised_network(self):
+        base = ["train", *SMALL, "--precision", "f64", "--steps", "30", "--linearized", "--step-size",
+                "0.05", "--set", "monitor.every=never"]
+        self.good(*base, "--out", "gd")
+        self.good(*base, "--optimizer", "sgd", "--batch", "5", "--out", "sgd")
+        for name in ("gd", "sgd"):
+            rows, summary = self.metrics(name), self.summary(name)
+            self.assertEqual(float(rows[0]["linear_distance"]), 0)
+            self.assertEqual(float(rows[0]["linear_loss"]), float(rows[0]["loss"]))
+            for key in ("linear_distance", "linear_loss"):
+                self.assertTrue(all(float(row[key]) > 0 for row in rows[1:]), key)
+                self.assertEqual(float(rows[-1][key]), summary[key])
+            self.assertNotEqual(summary["linear_loss"], summary["loss"])
+            self.assertLess(abs(summary["linear_loss"] / summary["loss"] - 1), 0.2)
+            self.assertEqual([int(row["step"]) for row in rows if row["lambda_max"]], [0])
+        self.refused(2, "train", *SMALL, "--linearized", "--trace", "--step-size", "0.01",
+                     words=["train.linearized", "monitor.trace"])
+        self.refused(2, "kernel", *SMALL, "--linearized", words=["--linearized"])
+
+    def test_a_twin_beyond_numbers(self):
+        self.good("train", *SMALL, "--linearized", "--step-size", "1e300", "--steps", "3", "--set",
+                  "model.layers=[{width: outputs, activation: tanh}]", "--precision", "f64", "--out",
+                  "t")
+        summary = self.summary("t")
+        self.assertIsNone(summary["linear_loss"])
+        self.assertIn("linear_loss is null because descent of the linearised network left the range "
+                      "of numbers", summary["notes"])
+        self.assertEqual(self.metrics("t")[-1]["linear_loss"], "")
+
+    def shares(self, told, samples, outputs, layers):
+        """What summary.json tells of the bottom eigenvector, of these sizes."""
+        listed = [share for _, share in told["samples"]]
+        self.assertEqual(len(listed), min(samples, 10))
+        self.assertEqual(listed, sorted(listed, reverse=True))
+        self.assertEqual(len({index for index, _ in told["samples"]}), len(listed))
+        self.assertTrue(all(0 <= index < samples for index, _ in told["samples"]))
+        self.assertLessEqual(sum(listed), 1 + 1e-12)
+        self.assertEqual(len(told["outputs"]), outputs)
+        self.assertAlmostEqual(math.fsum(told["outputs"]), 1, places=12)
+        self.assertEqual([layer["name"] for layer in told["layers"]], layers)
+        self.assertAlmostEqual(math.fsum(layer["share"] for layer in told["layers"]), 1, places=12)
+
+    def test_who_sets_mu(self):
+        layers = ["layers.0", "layers.1"]
+        base = ["--set", "output.report=false", "--set", "data.samples=40", "--set",
+                "model.layers=[{width: 64, activation: tanh}, {width: outputs}]"]
+        self.good("kernel", *base, "--spectrum", "full", "--out", "k")
+        told = self.summary("k")["bottom_eigenvector"]
+        self.shares(told, 40, 10, layers)
+        self.assertEqual(len(told["labels"]), 10)
+        eigenvalues = read_npy(self.path("k", "eigenvalues.npy"))[1]
+        self.assertLess(abs(told["gap"] / (eigenvalues[1] - eigenvalues[0]) - 1), 1e-6)
+        self.assertNotIn("step", told)
+        shape, pictures = read_npy(self.path("k", "bottom_samples.npy"))
+        self.assertEqual(shape, (10, 1, 8, 8))
+        self.assertAlmostEqual(math.fsum(x * x for x in pictures[:64]), 64, places=9)
+
+        self.good("train", *base, "--steps", "12", "--out", "t")
+        summary = self.summary("t")
+        self.assertEqual(summary["bottom_eigenvector"]["step"], 12)
+        self.assertEqual(summary["bottom_eigenvector_initial"]["step"], 0)
+        for key, row in (("bottom_eigenvector", -1), ("bottom_eigenvector_initial", 0)):
+            self.shares(summary[key], 40, 10, layers)
+            self.assertEqual(summary[key]["eigenvalue"], float(self.metrics("t")[row]["lambda_min"]))
+        self.assertNotEqual(summary["bottom_eigenvector"]["outputs"],
+                            summary["bottom_eigenvector_initial"]["outputs"])
+        self.good("kernel", *base, "--trace", "--out", "trace")
+        self.shares(self.summary("trace")["bottom_eigenvector"], 40, 10, layers)
+
+    def test_a_planted_pair_sets_mu(self):
+        inputs = [[math.sin(1 + 3 * i * j + i) for j in range(6)] for i in range(9)]
+        inputs[7] = [x * (1 + (j == 0) * 1e-3) for j, x in enumerate(inputs[2])]
+        write_npy(self.path("x.npy"), (9, 6), [x for row in inputs for x in row])
+        write_npy(self.path("y.npy"), (9, 1), [0.25 * i for i in range(9)])
+        self.good("kernel", "--set", "data.source=npy:x.npy,y.npy", "--set", "model.width=200",
+                  "--out", "k")
+        told = self.summary("k")["bottom_eigenvector"]
+        self.assertEqual({index for index, _ in told["samples"][:2]}, {2, 7})
+        self.assertGreater(told["samples"][1][1], 0.45)
+        self.assertEqual(told["targets"][0], [0.25 * told["samples"][0][0]])
+        self.assertNotIn("bottom_samples.npy", os.listdir(self.path("k")))
+        page = self.read("k", "report.html").decode()
+        self.assertIn("<h2>What sets μ</h2>", page)
+        self.assertIn("sample 7, target 1.75", page)
+        self.assertNotIn("<img", page)
+        write_npy(self.path("x.npy"), (9, 2, 3), [x for row in inputs for x in row])
+        self.good("kernel", "--set", "data.source=npy:x.npy,y.npy", "--set", "model.width=200",
+                  "--set", "data.normalize=none", "--out", "i")
+        told = self.summary("i")["bottom_eigenvector"]
+        shape, pictures = read_npy(self.path("i", "bottom_samples.npy"))
+        self.assertEqual(shape, (9, 1, 2, 3))
+        self.assertEqual(pictures, [x for index, _ in told["samples"] for x in inputs[index]])
+
+    def test_pictures_in_the_report(self):
+        self.good("kernel", "--set", "model.width=24", "--set", "data.samples=12", "--out", "k")
+        page = self.read("k", "report.html").decode()
+        found = re.findall(r'<img alt="Picture of sample (\d+), label (\d)" '
+                           r'src="data:image/png;base64,([A-Za-z0-9+/=]+)">', page)
+        told = self.summary("k")["bottom_eigenvector"]
+        self.assertEqual([int(sample) for sample, _, _ in found],
+                         [sample for sample, _ in told["samples"]])
+        self.assertEqual([int(label) for _, label, _ in found], told["labels"])
+        pictures = read_npy(self.path("k", "bottom_samples.npy"))[1]
+        for i, (_, _, text) in enumerate(found):
+            data = base64.b64decode(text, validate=True)
+            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+            start = data.index(b"IDAT")
+            length = int.from_bytes(data[start - 4:start], "big")
+            rows = zlib.decompress(data[start + 4:start + 4 + length])
+            values = pictures[64 * i:64 * (i + 1)]
+            for j, value in enumerate(values):
+                level = rows[j // 8 * 9 + 1 + j % 8]
+                self.assertLessEqual(abs(level - 255 * value / max(values)), 0.51)
+        os.remove(self.path("k", "bottom_samples.npy"))
+        self.good("report", "k")
+        self.assertNotIn("<img", self.read("k", "report.html").decode())
+
     def test_weights_come_back(self):
         self.good("train", *SMALL, "--steps", "4", "--set", "monitor.every=never", "--step-size",
                   "0.01", "--out", "t")
         self.good("kernel", "t/config.yaml", "--tensors", "t/weights.safetensors", "--out", "k")
         self.assertLess(abs(self.summary("k")["loss"] / self.summary("t")["loss"] - 1), 1e-6)
         self.assertIsNone(self.summary("t")["lambda_min"])
+        self.assertIsNone(self.summary("t")["bottom_eigenvector"])
+        self.assertIn("bottom_eigenvector is null because the kernel was not measured",
+                      self.summary("t")["notes"])
         self.assertTrue(any("not measured" in note for note in self.summary("t")["notes"]))
 
     def test_stop_at(self):
@@ -171,6 +301,49 @@ class Results(Case):
             self.good(*base, "--threads", threads, "--out", f"t{threads}")
         for name in ("metrics.csv", "weights.safetensors"):
             self.assertEqual(self.read("t1", name), self.read("t2", name), name)
+
+    def test_the_limit_of_infinite_width(self):
+        base = ["kernel", "--set", "model.width=512", "--set", "data.samples=8", "--precision", "f64"]
+        for name, more in (("k", []), ("t", ["--trace", "--set", "output.kernel=false"])):
+            result = self.good(*base, "--infinite", *more, "--out", name)
+            summary, outputs = self.summary(name), 10
+            shape, theta = read_npy(self.path(name, "kernel_infinite.npy"))
+            self.assertEqual(shape, (8, 8))
+            self.assertEqual(theta, [theta[j * 8 + i] for i in range(8) for j in range(8)])
+            self.assertIn("from that at infinite width", result.stdout)
+            self.assertLess(summary["infinite_width_distance"], 0.3)
+            self.assertGreater(summary["infinite_width_lambda_min"], summary["infinite_width_floor"])
+            self.assertGreater(summary["infinite_width_order"], 0)
+            self.assertLess(summary["infinite_width_error"], 2e-12)
+            page = self.read(name, "report.html").decode()
+            self.assertIn("Distance from infinite width", page)
+            self.assertNotIn("infinite_width_distance</code>", page)
+        self.assertEqual(self.read("k", "kernel_infinite.npy"), self.read("t", "kernel_infinite.npy"))
+        self.assertFalse(os.path.exists(self.path("t", "kernel.npy")))
+        size, kernel = 8 * outputs, read_npy(self.path("k", "kernel.npy"))[1]
+        apart = whole = 0.0
+        for i in range(size):
+            for j in range(size):
+                same = i % outputs == j % outputs
+                expected = theta[i // outputs * 8 + j // outputs] if same else 0.0
+                apart += (kernel[i * size + j] - expected) ** 2
+                whole += expected ** 2
+        distance = math.sqrt(apart / whole)
+        self.assertAlmostEqual(self.summary("k")["infinite_width_distance"] / distance, 1, places=12)
+
+    def test_no_limit_leaves_no_folder(self):
+        self.refused(2, "kernel", "--infinite", "--set", "model.parameterization=standard", "--out",
+                     "k", words=["standard parameterization", "ntk"])
+        self.assertFalse(os.path.exists(self.path("k")))
+        steep = ["kernel", *SMALL, "--infinite", "--set", "model.sigma_w=6", "--out", "k"]
+        self.refused(1, *steep, words=["tanh", "4096 nodes", "output.infinite_tolerance"])
+        self.assertFalse(os.path.exists(self.path("k")))
+        self.good(*steep, "--set", "output.infinite_tolerance=1e-6")
+        self.assertGreater(self.summary("k")["infinite_width_error"], 1e-12)
+        self.good("kernel", *SMALL, "--infinite", "--overwrite", "--out", "k")
+        self.good("kernel", *SMALL, "--overwrite", "--out", "k")
+        self.assertFalse(os.path.exists(self.path("k", "kernel_infinite.npy")))
+        self.assertNotIn("infinite_width_distance", self.summary("k"))
 
     def test_equal_inputs_are_noted(self):
         rows = [[1.0, 2.0], [0.5, -1.0], [3.0, 1.0], [0.5, -1.0]]

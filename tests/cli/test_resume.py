@@ -46,7 +46,8 @@ class Resume(Case):
                 self.assertEqual(self.read("whole", file), self.read(name, file), (name, file))
             first, second = self.summary("whole"), self.summary(name)
             for key in ("loss", "lambda_min", "lambda_min_lower", "mu_infimum", "measurements",
-                        "violations", "initial_loss", "steps", "stopped", "step_size"):
+                        "violations", "initial_loss", "steps", "stopped", "step_size",
+                        "bottom_eigenvector", "bottom_eigenvector_initial", "kernel_alignment"):
                 self.assertEqual(first[key], second[key], (name, key))
 
     def test_interrupted_runs_go_on(self):
@@ -71,6 +72,15 @@ class Resume(Case):
         self.good("train", "--resume", "a")
         self.compare("a")
 
+    def test_the_linearised_network_goes_on(self):
+        for optimizer in ("gd", "sgd"):
+            self.extra = ["--linearized", "--optimizer", optimizer, "--batch", "6", "--overwrite"]
+            status, _, errors = self.interrupt(optimizer, 9, signal.SIGINT)
+            self.assertEqual(status, 130, errors)
+            self.good("train", "--resume", optimizer)
+            self.compare(optimizer)
+            self.assertGreater(self.summary(optimizer)["linear_distance"], 0)
+
     def test_killed_runs_keep_their_rows(self):
         self.extra = ["--set", "train.checkpoint_seconds=0"]
         status, _, _ = self.interrupt("a", 9, signal.SIGKILL)
@@ -94,6 +104,8 @@ class Resume(Case):
         self.refused(2, "train", "--resume", "a", "--seed", "3", words=["seed", "cannot change"])
         self.refused(2, "train", "--resume", "a", "--set", "monitor.gram=split",
                      words=["monitor.gram", "cannot change"])
+        self.refused(2, "train", "--resume", "a", "--linearized",
+                     words=["train.linearized", "cannot change"])
         self.refused(2, "train", "--resume", "a", "--out", "b", words=["--out"])
         self.refused(2, "train", "run.yaml", "--resume", "a", words=["CONFIG"])
         self.refused(3, "train", "--resume", "none", words=["none/config.yaml"])

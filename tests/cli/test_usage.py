@@ -8,7 +8,7 @@ from support import HERE, SMALL, Case, main, run
 
 class Usage(Case):
     def test_help_fits_a_terminal(self):
-        for command in ([], ["train"], ["kernel"], ["report"], ["info"]):
+        for command in ([], ["train"], ["solve"], ["kernel"], ["report"], ["info"]):
             text = self.good(*command, "--help").stdout
             self.assertIn("Usage: plstar", text)
             for line in text.splitlines():
@@ -27,7 +27,7 @@ class Usage(Case):
     def test_commands(self):
         self.refused(2, words=["a command is missing"])
         self.refused(2, "trian", words=["trian", "nearest is train"])
-        for later in ("audit", "study", "solve", "plan", "bench"):
+        for later in ("audit", "study", "plan", "bench"):
             self.refused(2, later, words=["is not a command"])
 
     def test_options(self):
@@ -64,7 +64,7 @@ class Usage(Case):
                 (["--set", "model.layers=[{width: 3, activation: tahn}]"], ["nearest", "tanh"]),
                 (["--set", "model.layers=[{width: 3, units: 3}]"], ["units"]),
                 (["--set", "model.layers=[{type: conv, channels: 3, kernel: 3}]"],
-                 ["conv", "dense layers only"]),
+                 ["conv", "takes images"]),
                 (["--set", "model.layers=[{type: dance, width: 3}]"], ["dance"]),
                 (["--set", "model.layers=[{width: 3}"], ["not YAML"]),
                 (["--set", "data.samples=0"], ["data.samples"]),

@@ -441,6 +441,26 @@ static void axpby_reference(trial *t) {
     }
 }
 
+static void multiply_declare(trial *t) {
+    trial_operand(t, "x", OPERAND_INPUT, t->given.dtype, t->given.m, t->given.n);
+    trial_operand(t, "y", OPERAND_INPUT, t->given.dtype, t->given.m, t->given.n);
+    trial_operand(t, "out", OPERAND_INOUT, t->given.dtype, t->given.m, t->given.n);
+}
+
+static pls_status multiply_call(trial *t) {
+    return pls_multiply_accumulate(t->device, -1.5, view(t, 0), view(t, 1), view(t, 2));
+}
+
+static void multiply_reference(trial *t) {
+    for (int64_t i = 0; i < t->given.m; i++) {
+        for (int64_t j = 0; j < t->given.n; j++) {
+            double product = -1.5 * trial_before(t, 0, i, j) * trial_before(t, 1, i, j);
+            double out = trial_before(t, 2, i, j);
+            trial_expect(t, 2, i, j, (long double)out + product, fabs(out) + fabs(product));
+        }
+    }
+}
+
 /* phi and its derivatives in extended precision, by formulas of their own. */
 static long double phi_reference(pls_activation phi, int order, long double z) {
     const long double pi = 3.14159265358979323846264338328L;
@@ -627,6 +647,77 @@ static void hadamard_reference(trial *t) {
 static const shape hadamard_shapes[] = {{1, 1, 1}, {3, 5, 2}, {65, 61, 1}, {31, 40, 10}};
 static const shape hadamard_bench[] = {{2048, 2048, 1}, {205, 205, 10}};
 
+/* position_accumulate: m x n samples of p positions; variant bit 0: lower (m = n), bit 1: k = 3,
+ * else 1. Above the diagonals, g and d are not to be read. */
+static int64_t position_k(const trial *t) {
+    return t->given.variant & 2 ? 3 : 1;
+}
+
+static bool position_lower(const trial *t) {
+    return (t->given.variant & 1) != 0;
+}
+
+static void position_declare(trial *t) {
+    const operation_case *g = &t->given;
+    int64_t n = position_lower(t) ? g->m : g->n, k = position_k(t);
+    trial_operand(t, "g", OPERAND_INPUT, PLS_F64, g->m * g->p, n * g->p);
+    trial_operand(t, "d", OPERAND_INPUT, PLS_F64, g->m * k * g->p, n * k * g->p);
+    trial_operand(t, "c", OPERAND_INOUT, PLS_F64, g->m * k, n * k);
+}
+
+static void position_prepare(trial *t) {
+    for (int index = 0; position_lower(t) && index < 2; index++) {
+        for (int64_t i = 0; i < t->operands[index].rows; i++) {
+            for (int64_t j = i + 1; j < t->operands[index].cols; j++) {
+                trial_set(t, index, i, j, (double)NAN);
+            }
+        }
+    }
+    if (position_lower(t)) {
+        keep_upper(t, 2);
+    }
+}
+
+static pls_status position_call(trial *t) {
+    return pls_position_accumulate(t->device, 1.5, view(t, 0), 0.25, position_k(t), t->given.p,
+                                   view(t, 1), view(t, 2), position_lower(t));
+}
+
+static double position_bytes(const trial *t) {
+    double bytes = 0.0;
+    for (int index = 0; index < t->count; index++) {
+        bytes += position_lower(t) ? lower_bytes(t, index) : trial_operand_bytes(t, index);
+    }
+    return bytes;
+}
+
+static double position_element(const trial *t, int index, int64_t i, int64_t j) {
+    bool mirrored = position_lower(t) && j > i;
+    return trial_before(t, index, mirrored ? j : i, mirrored ? i : j);
+}
+
+static void position_reference(trial *t) {
+    int64_t k = position_k(t), h = t->given.p;
+    for (int64_t i = 0; i < t->operands[2].rows; i++) {
+        for (int64_t j = 0; j < (position_lower(t) ? i + 1 : t->operands[2].cols); j++) {
+            long double sum = trial_before(t, 2, i, j), scale = fabsl(sum);
+            for (int64_t p = 0; p < h; p++) {
+                for (int64_t q = 0; q < h; q++) {
+                    long double g = position_element(t, 0, i / k * h + p, j / k * h + q);
+                    long double d = position_element(t, 1, i * h + p, j * h + q);
+                    sum += (1.5L * g + 0.25L) * d;
+                    scale += (1.5L * fabsl(g) + 0.25L) * fabsl(d);
+                }
+            }
+            trial_expect(t, 2, i, j, sum, scale);
+        }
+    }
+}
+
+static const shape position_shapes[] = {{1, 1, 1}, {3, 5, 2},  {9, 4, 4}, {5, 4, 7},
+                                        {2, 3, 9}, {1, 2, 33}, {3, 2, 49}};
+static const shape position_bench[] = {{24, 24, 49}, {1, 1, 784}};
+
 /* outer_rows: a m x n, d (m 3) x p */
 enum { OUTER_K = 3 };
 
@@ -798,6 +889,43 @@ static void entropy_reference(trial *t) {
             trial_expect(t, 2, i, a, p - y, p * (4.0L + fabsl(f - largest)) + y);
         }
         trial_expect(t, 3, i, 0, loss, scale);
+    }
+}
+
+static void softmax_declare(trial *t) {
+    const operation_case *g = &t->given;
+    trial_operand(t, "f", OPERAND_INPUT, g->dtype, g->m, g->n);
+    trial_operand(t, "y", OPERAND_INPUT, g->dtype, g->m, g->n);
+    trial_operand(t, "v", OPERAND_INPUT, g->dtype, g->m, g->n);
+    trial_operand(t, "out", OPERAND_OUTPUT, g->dtype, g->m, g->n);
+}
+
+static pls_status softmax_call(trial *t) {
+    return pls_softmax_product(t->device, view(t, 0), view(t, 1), view(t, 2), view(t, 3));
+}
+
+static void softmax_reference(trial *t) {
+    for (int64_t i = 0; i < t->given.m; i++) {
+        long double largest = -INFINITY, sum = 0.0L, mass = 0.0L, mean = 0.0L, size = 0.0L;
+        for (int64_t a = 0; a < t->given.n; a++) {
+            largest = fmaxl(largest, trial_before(t, 0, i, a));
+            mass += trial_before(t, 1, i, a);
+        }
+        for (int64_t a = 0; a < t->given.n; a++) {
+            sum += expl(trial_before(t, 0, i, a) - largest);
+        }
+        for (int64_t a = 0; a < t->given.n; a++) {
+            long double term =
+                expl(trial_before(t, 0, i, a) - largest) / sum * trial_before(t, 2, i, a);
+            mean += term;
+            size += fabsl(term) * (4.0L + largest - trial_before(t, 0, i, a));
+        }
+        for (int64_t a = 0; a < t->given.n; a++) {
+            long double f = trial_before(t, 0, i, a), v = trial_before(t, 2, i, a);
+            long double p = mass * expl(f - largest) / sum;
+            trial_expect(t, 3, i, a, p * (v - mean),
+                         p * ((4.0L + largest - f) * (fabsl(v) + fabsl(mean)) + size));
+        }
     }
 }
 
@@ -1289,6 +1417,8 @@ const operation operations[] = {
     {ENTRY("gather_rows", gather), SHAPES(gather_shapes), BENCH(gather_bench), .variants = 1,
      .bytes = gather_bytes},
     {ENTRY("axpby", axpby), SHAPES(flat_shapes), BENCH(flat_bench), LIMITS(2, 4), .variants = 2},
+    {ENTRY("multiply_accumulate", multiply), SHAPES(flat_shapes), BENCH(flat_bench), LIMITS(3, 6),
+     .variants = 1},
     {ENTRY("bias_activation", bias), .prepare = bias_prepare, SHAPES(flat_shapes),
      BENCH(flat_bench), LIMITS(8, 16), .variants = 2 * PLS_ACTIVATION_COUNT, .bytes = bias_bytes},
     {.name = "activation_derivative",
@@ -1302,6 +1432,9 @@ const operation operations[] = {
      .variants = 2 * PLS_ACTIVATION_COUNT},
     {ENTRY("hadamard_accumulate", hadamard), .prepare = hadamard_prepare, SHAPES(hadamard_shapes),
      BENCH(hadamard_bench), LIMITS(3, 6), .variants = 2, .f64_only = true, .bytes = hadamard_bytes},
+    {ENTRY("position_accumulate", position), .prepare = position_prepare, SHAPES(position_shapes),
+     BENCH(position_bench), LIMITS(16, 64), .variants = 4, .f64_only = true,
+     .bytes = position_bytes},
     {ENTRY("outer_rows", outer), SHAPES(outer_shapes), BENCH(outer_bench), LIMITS(3, 6),
      .variants = 1},
     {ENTRY("unit_rows", unit), SHAPES(unit_shapes), .variants = 1},
@@ -1330,6 +1463,15 @@ const operation operations[] = {
      SHAPES(loss_shapes),
      BENCH(loss_bench),
      LIMITS(32, 256),
+     .variants = 1},
+    {.name = "softmax_product",
+     .declare = softmax_declare,
+     .prepare = entropy_prepare,
+     .call = softmax_call,
+     .reference = softmax_reference,
+     SHAPES(loss_shapes),
+     BENCH(loss_bench),
+     LIMITS(4, 8),
      .variants = 1},
     {.name = "cross_entropy_loss",
      .declare = loss_declare,

@@ -270,6 +270,8 @@ static void refuse_bad_elementwise(pls_device *d, pls_view a, pls_view b, pls_vi
     REFUSED("copy: dst: it overlaps src", pls_copy(d, a, a));
     REFUSED("axpby: y", pls_axpby(d, 1, a, 1, narrow));
     REFUSED("axpby: y: it overlaps x", pls_axpby(d, 1, a, 1, a));
+    REFUSED("y: it is 4 x 3", pls_multiply_accumulate(d, 1, a, narrow, c));
+    REFUSED("out: it overlaps y", pls_multiply_accumulate(d, 1, a, b, b));
     REFUSED("phi", pls_bias_activation(d, PLS_ACTIVATION_COUNT, 1, row, a, c));
     REFUSED("bias: it is 4 x 4", pls_bias_activation(d, PLS_TANH, 1, b, a, c));
     REFUSED("a: it overlaps z", pls_bias_activation(d, PLS_TANH, 1, row, a, a));
@@ -283,6 +285,12 @@ static void refuse_bad_elementwise(pls_device *d, pls_view a, pls_view b, pls_vi
     REFUSED("square",
             pls_hadamard_accumulate(d, 1, pls_view_rows(a, 0, 2), 0, 1, pls_view_rows(b, 0, 2),
                                     pls_view_rows(c, 0, 2), true));
+    REFUSED("h: it is 0", pls_position_accumulate(d, 1, a, 0, 1, 0, b, c, false));
+    REFUSED("g: it is 4 x 4, not a multiple of h = 3",
+            pls_position_accumulate(d, 1, a, 0, 1, 3, b, c, false));
+    REFUSED("c: it is 4 x 4 where 2 x 2", pls_position_accumulate(d, 1, a, 0, 1, 2, b, c, false));
+    REFUSED("d: it is 4 x 4 where 8 x 8", pls_position_accumulate(d, 1, a, 0, 2, 2, b, c, false));
+    REFUSED("c: it overlaps g", pls_position_accumulate(d, 1, a, 0, 1, 1, b, a, false));
     REFUSED("rows: it is 4 x 4 where 4 x 16", pls_outer_rows(d, 1, 1, a, b, c));
     REFUSED("d: it is 4 x 4 where", pls_unit_rows(d, 3, a));
     REFUSED("square", pls_add_diagonal(d, 1, narrow));
@@ -293,6 +301,8 @@ static void refuse_bad_elementwise(pls_device *d, pls_view a, pls_view b, pls_vi
     REFUSED("residual: it overlaps f", pls_square_loss(d, a, b, a, pls_view_cols(c, 0, 1)));
     REFUSED("losses: it overlaps residual",
             pls_cross_entropy_loss(d, a, b, c, pls_view_cols(c, 0, 1)));
+    REFUSED("v: it is 4 x 3", pls_softmax_product(d, a, b, narrow, c));
+    REFUSED("out: it overlaps v", pls_softmax_product(d, a, b, c, c));
     REFUSED("event_record: event", pls_event_record(d, NULL));
     REFUSED("event_elapsed: first", pls_event_elapsed(d, NULL, NULL, &seconds));
     REFUSED("allocate: bytes", pls_buffer_allocate(d, 0, NULL));

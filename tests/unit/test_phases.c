@@ -266,14 +266,16 @@ Test(phases, of_a_training_run) {
     expect_count(&f, "gradient", 21);
     expect_count(&f, "norms", 42);
     expect_count(&f, "update", 20);
-    expect_count(&f, "derivatives", 3 * 3); /* layers */
-    expect_count(&f, "gram", 3 * (3 + 1));  /* layers, and the other triangle */
-    expect_count(&f, "extremes", 3 * 2);
+    expect_count(&f, "derivatives", 3 * 3);  /* layers */
+    expect_count(&f, "gram", 3 * (3 + 1));   /* layers, and the other triangle */
+    expect_count(&f, "extremes", 3 * 2 + 2); /* and the second smallest, at both ends */
     expect_count(&f, "factor", 3);
     expect_count(&f, "spectrum", 2); /* the first and the last */
     expect_count(&f, "floor", 3);
     expect_count(&f, "refinement", 3);
-    expect_count(&f, "change", 3);
+    expect_count(&f, "change", 3 * 2); /* and the alignment */
+    expect_count(&f, "bottom", 2);     /* the first and the last */
+    expect_count(&f, "twin", 0);
     cr_expect_eq(result.spectrum.refined, true);
     network_check(&f, pls_system_initialize(f.system));
     expect_count(&f, "initialisation", 1);

@@ -6,6 +6,7 @@
 #include "report/drawing.h"
 #include "report/facts.h"
 #include "report/gnuplot.h"
+#include "report/picture.h"
 #include "report/text.h"
 
 #include <criterion/criterion.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static char folder[256];
 static char last_log[1024];
@@ -120,7 +122,9 @@ static void expect_self_contained(const char *page) {
     expect(page, "</html>");
     expect_not(page, "http");
     expect_not(page, "<script");
-    expect_not(page, "src=");
+    for (const char *at = page; (at = strstr(at, "src=")) != NULL; at++) {
+        cr_expect(strncmp(at, "src=\"data:image/png;base64,", 27) == 0, "%.40s", at);
+    }
     expect_not(page, "@import");
     expect_not(page, "<link");
 }
@@ -135,6 +139,12 @@ static const char train_summary[] =
     "\"steps\": 40, \"step_size\": 0.05, \"optimizer\": \"gd\", \"stopped\": \"finished\","
     "\"samples\": 64, \"outputs\": 10, \"equations\": 640, \"parameters\": 303104,"
     "\"model\": \"64 -> 4096 tanh -> 10, ntk\", \"data\": \"digits\", \"mu_infimum\": 3.1,"
+    "\"bottom_eigenvector\": {\"step\": 40, \"eigenvalue\": 3.1, \"gap\": 0.2, \"turn\": 0.001,"
+    "\"determined\": true, \"below_floor\": false, \"samples\": [[11, 0.62], [1234, 0.3799],"
+    "[5, 0.0001]], \"labels\": [1, 7, 2], \"outputs\": [0.25, 0.75], \"layers\": [{\"name\": "
+    "\"layers.0\", \"share\": 0.7}, {\"name\": \"layers.1\", \"share\": 0.3}]},"
+    "\"bottom_eigenvector_initial\": {\"outputs\": [0.5, 0.5], \"layers\": [{\"name\": "
+    "\"layers.1\", \"share\": 0.405}]}, \"kernel_alignment\": 0.25, \"effective_rank\": 14.2,"
     "\"monitor_share\": 0.29, \"further\": {\"a\": [1, 2]}, \"flag\": true, \"nothing\": null}";
 
 static void put_metrics(int rows, int every) {
@@ -167,12 +177,20 @@ static void put_spectrum(const char *name, int64_t count, double least) {
     free(values);
 }
 
+/* Three pictures of 2 x 2 with one channel, each from black to white. */
+static void put_pictures(void) {
+    const double values[] = {0.0, 1.0, 2.0, 4.0, -8.0, 8.0, 0.0, -8.0, 3.0, 3.0, 3.0, 3.0};
+    const int64_t shape[] = {3, 1, 2, 2};
+    cr_assert_eq(pls_npy_write(context, path_of("bottom_samples.npy"), values, 4, shape), PLS_OK);
+}
+
 static void put_train_run(void) {
     put("summary.json", train_summary);
     put("config.yaml", "model:\n  input: [64] # a & b < c\n");
     put_metrics(41, 2);
     put_spectrum("eigenvalues.npy", 640, 3.1);
     put_spectrum("eigenvalues_initial.npy", 640, 3.3);
+    put_pictures();
 }
 
 static const char *const all_names[] = {"loss",          "mu",      "pl_ratio", "distance",
@@ -213,6 +231,198 @@ Test(report, train) {
         char id[64];
         snprintf(id, sizeof id, "<figure id=\"figure-%s\">", all_names[i]);
         expect(page, id);
+    }
+    free(page);
+}
+
+/* ---- what sets mu ---------------------------------------------------------------------------
+ */
+
+Test(report, what_sets_mu) {
+    put_train_run();
+    char *page = page_of_report();
+    expect_self_contained(page);
+    expect(page, "<h2>What sets μ</h2>");
+    expect(page, "carries it at step 40:");
+    expect(page, "<img alt=\"Picture of sample 11, label 1\" src=\"data:image/png;base64,iVBORw0");
+    expect(page, "<b>62&nbsp;%</b> sample 11<br>label 1");
+    expect(page, "sample 1,234<br>label 7");
+    expect_not(page, "sample 5");
+    expect(page, "<h3>Layers</h3>");
+    expect(page, "<th scope=\"row\">layers.0</th><td>70&nbsp;%</td><td class=\"bar\"><i "
+                 "style=\"width:100.0%\"></i></td><td>–</td>");
+    expect(page, "<i style=\"width:42.9%\"></i></td><td>40.5&nbsp;%</td>");
+    expect(page, "<th scope=\"row\">output 1</th><td>75&nbsp;%</td>");
+    cr_expect(strstr(page, "output 1</th>") < strstr(page, "output 0</th>"), "the largest first");
+    expect_not(page, "Rounding may have turned");
+    expect_not(page, "bottom_eigenvector</code>");
+    expect(page, "Alignment with the targets");
+    free(page);
+
+    /* without pictures bars; without labels targets */
+    unlink(path_of("bottom_samples.npy"));
+    put("summary.json",
+        "{\"command\": \"train\", \"bottom_eigenvector\": {\"determined\": false, \"gap\": 1e-9,"
+        "\"below_floor\": true, \"samples\": [[3, 0.5], [8, 0.25], [9, 0.1]], \"targets\": [[0.5],"
+        "[1, 2], [1, 2, 3, 4, 5]], \"outputs\": [0.9999, 0.0001], \"layers\": [{\"name\": \"a\", "
+        "\"share\": 0.5}, {\"name\": "
+        "\"b\","
+        "\"share\": 0.5}]}}");
+    page = page_of_report();
+    expect(page, "sample 3, target 0.5</th><td>50&nbsp;%</td>");
+    expect(page, "sample 8, target (1, 2)</th><td>25&nbsp;%</td><td class=\"bar\"><i "
+                 "style=\"width:50.0%\">");
+    expect(page, "sample 9, target (1, 2, 3, 4, …)");
+    expect(page, "the next eigenvalue is only 1×10⁻⁹ away");
+    expect(page, "what layers contribute to it is rounding");
+    expect(page, "output 1</th><td>&lt; 0.1&nbsp;%</td>");
+    expect_not(page, "<h3>Layers</h3>");
+    expect_not(page, "<img");
+    free(page);
+
+    put("summary.json",
+        "{\"command\": \"train\", \"kernel_floor\": 1e-8, \"kernel\": \"trace, n x n\","
+        "\"bottom_eigenvector\": {\"determined\": false, \"gap\": 1e-9}}");
+    page = page_of_report();
+    expect(page, "cannot be told from the smallest");
+    expect(page, "samples by their parts of ‖<i>v</i>‖², outputs and layers by");
+    free(page);
+}
+
+/* Whatever stands in the summary, the page is made. */
+Test(report, what_sets_mu_from_odd_files) {
+    static const char *const odd[] = {
+        "3", "[]", "{}", "{\"samples\": 4, \"outputs\": {}, \"layers\": [1, {\"name\": 2}]}",
+        "{\"samples\": [[1e300, 1e300], [null, 0.5], [], [3, \"x\"]], \"labels\": [\"<u>\", []],"
+        "\"outputs\": [\"<u>\", null, 0.5, 0.25], \"layers\": [{\"name\": \"<script>\"}, {\"name\":"
+        "\"<script>\", \"share\": 1e308}]}"};
+    put_train_run();
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 "{\"command\": \"train\", \"bottom_eigenvector\": %s,"
+                 "\"bottom_eigenvector_initial\": %s}",
+                 odd[i], odd[i]);
+        put("summary.json", text);
+        char *page = page_of_report();
+        expect_not(page, "<script");
+        expect_not(page, "<u>");
+        free(page);
+    }
+    const double values[6] = {0.0};
+    const int64_t flat[] = {2, 3}, odd_colours[] = {1, 2, 1, 3};
+    cr_assert_eq(pls_npy_write(context, path_of("bottom_samples.npy"), values, 4, odd_colours),
+                 PLS_OK);
+    put("summary.json", train_summary);
+    char *page = page_of_report();
+    expect_not(page, "<img");
+    free(page);
+    unlink(path_of("report.html"));
+    cr_assert_eq(pls_npy_write(context, path_of("bottom_samples.npy"), values, 2, flat), PLS_OK);
+    expect_failure(PLS_ERROR_DATA, "2 dimensions; samples x channels x height x width");
+}
+
+/* The bytes of a data URI. */
+static int64_t decode(const char *uri, unsigned char *bytes) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = uri + strlen("data:image/png;base64,");
+    int64_t size = 0;
+    cr_assert_eq(strncmp(uri, "data:image/png;base64,", 22), 0);
+    cr_assert_eq(strlen(at) % 4, 0);
+    for (; *at != '\0'; at += 4) {
+        uint32_t word = 0;
+        int padding = 0;
+        for (int d = 0; d < 4; d++) {
+            const char *digit = strchr(digits, at[d]);
+            padding += at[d] == '=';
+            cr_assert(at[d] == '=' || digit != NULL);
+            word = word << 6 | (at[d] == '=' ? 0U : (uint32_t)(digit - digits));
+        }
+        for (int b = 0; b < 3 - padding; b++) {
+            bytes[size++] = (unsigned char)(word >> (16 - 8 * b));
+        }
+    }
+    return size;
+}
+
+static uint32_t word_at(const unsigned char *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* A PNG file read as its standard says: signature, chunks with their sums, rows inflated. */
+static void expect_png(pls_picture_shape shape, const double *values, const unsigned char *rows) {
+    static const char *const types[] = {"IHDR", "IDAT", "IEND"};
+    unsigned char bytes[4096], found[1024];
+    pls_text text = pls_text_start(context);
+    pls_picture_append(&text, shape, values);
+    cr_assert_eq(pls_text_status(&text), PLS_OK);
+    int64_t size = decode(pls_text_string(&text), bytes), at = 8;
+    cr_expect_eq(memcmp(bytes, "\x89PNG\r\n\x1a\n", 8), 0);
+    for (int c = 0; c < 3; c++) {
+        uint32_t length = word_at(bytes + at);
+        const unsigned char *data = bytes + at + 8;
+        cr_assert_leq(at + 12 + length, size);
+        cr_expect_eq(memcmp(bytes + at + 4, types[c], 4), 0);
+        cr_expect_eq(word_at(data + length), crc32(0, bytes + at + 4, length + 4));
+        if (c == 0) {
+            cr_expect_eq(length, 13);
+            cr_expect_eq(word_at(data), shape.width);
+            cr_expect_eq(word_at(data + 4), shape.height);
+            cr_expect(data[8] == 8 && data[9] == (shape.channels == 3 ? 2 : 0));
+        } else if (c == 1) {
+            uLongf count = sizeof found;
+            cr_assert_eq(uncompress(found, &count, data, length), Z_OK);
+            cr_assert_eq((int64_t)count, shape.height * (1 + shape.width * shape.channels));
+            cr_expect_eq(memcmp(found, rows, count), 0);
+        }
+        at += 12 + length;
+    }
+    cr_expect_eq(at, size);
+    pls_text_release(&text);
+}
+
+Test(report, pictures) {
+    const double grey[] = {0.0, 1.0, 2.0, 4.0, 3.0, -1.0};
+    const unsigned char grey_rows[] = {0, 51, 102, 153, 0, 255, 204, 0};
+    expect_png((pls_picture_shape){1, 2, 3}, grey, grey_rows);
+    const double coloured[] = {0.0, 5.0, 10.0, 20.0, 40.0, 51.0}; /* two pixels: r r g g b b */
+    const unsigned char coloured_rows[] = {0, 0, 50, 200, 25, 100, 255};
+    expect_png((pls_picture_shape){3, 1, 2}, coloured, coloured_rows);
+    const double flat[] = {7.0, 7.0}, broken[] = {NAN, 1.0, 3.0};
+    const unsigned char flat_rows[] = {0, 0, 0}, broken_rows[] = {0, 0, 0, 255};
+    expect_png((pls_picture_shape){1, 1, 2}, flat, flat_rows);
+    expect_png((pls_picture_shape){1, 1, 3}, broken, broken_rows);
+    cr_expect(pls_picture_is_shown((pls_picture_shape){3, 32, 32}));
+    cr_expect(!pls_picture_is_shown((pls_picture_shape){2, 8, 8}));
+    cr_expect(!pls_picture_is_shown((pls_picture_shape){1, 1000, 1000}));
+    cr_expect(!pls_picture_is_shown((pls_picture_shape){1, INT64_MAX, INT64_MAX}));
+    cr_expect(!pls_picture_is_shown((pls_picture_shape){1, 0, 8}));
+}
+
+Test(report, the_linearised_network) {
+    FILE *stream = NULL;
+    put_train_run();
+    put("summary.json",
+        "{\"command\": \"train\", \"linear_loss\": 0.5, \"linear_distance\": 0.125}");
+    stream = fopen(path_of("metrics.csv"), "wb");
+    cr_assert(stream != NULL);
+    fputs("step,loss,kernel_alignment,effective_rank,linear_distance,linear_loss\n", stream);
+    for (int t = 0; t < 30; t++) {
+        fprintf(stream, "%d,%g,%s,%s,%g,%g\n", t, exp(-t / 9.0), t % 5 == 0 ? "0.25" : "",
+                t % 5 == 0 ? "3" : "", t / 240.0, exp(-t / 10.0));
+    }
+    fclose(stream);
+    char *page = page_of_report();
+    cr_expect_eq(warnings, 0, "%s", last_log);
+    expect_self_contained(page);
+    expect(page, "Loss of the linearised network");
+    expect(page, "<td>0.5<small>at the start 1</small></td>");
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = {"linear_loss", "linear_distance", "kernel_alignment"};
+        char id[64];
+        snprintf(id, sizeof id, "<figure id=\"figure-%s\">", names[i]);
+        expect(page, id);
+        cr_expect(figure_exists(names[i], "svg"), "%s", names[i]);
     }
     free(page);
 }
@@ -652,4 +862,39 @@ Test(report, drawings) {
     cr_expect(!pls_drawing_append(&text, whole, 7, "n", ""));
     cr_expect_eq(text.size, before);
     pls_text_release(&text);
+}
+
+/* ---- the path in the plane ------------------------------------------------------------------ */
+
+static void put_circle_run(const char *path) {
+    put("summary.json", "{\"command\": \"solve\", \"system\": \"circle\", \"system_type\": "
+                        "\"circle\", \"loss_function\": \"square\", \"optimizer\": \"gd\"}");
+    put("config.yaml", "seed: 0\n");
+    put("metrics.csv", "step,loss\n0,0.5\n1,0.25\n2,0.125\n");
+    put("path.csv", path);
+}
+
+Test(report, the_path_of_a_search_in_the_plane) {
+    put_circle_run("step,w0,w1\n0,1.5,0\n1,1.25,0\n2,1.125,0.5\n3,9,");
+    cr_expect_eq(pls_report_write(context, folder, NULL), PLS_OK);
+    char *page = get("report.html"), *data = get("figures/path.dat");
+    char *script = get("figures/path.gp");
+    expect(page, "plstar solve");
+    expect(page, "The path in the plane");
+    expect(page, "solutions are a whole circle");
+    expect(data, "2 1.125 0.5\n");
+    cr_expect(strstr(data, "3 9") == NULL, "a row that was cut off is drawn");
+    expect(script, "cos(t), sin(t) title \"solutions\"");
+    free(script);
+    free(data);
+    free(page);
+}
+
+Test(report, a_path_that_is_none) {
+    put_circle_run("step,w0\n0,1.5\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:1");
+    put_circle_run("step,w0,w1\n0,1.5,1\n1,1.5\n2,1,1\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:3");
+    put_circle_run("step,w0,w1\n0,1.5,1\n1,nan,2\n");
+    expect_failure(PLS_ERROR_DATA, "path.csv:3");
 }

@@ -653,13 +653,16 @@ Test(train, another_runs_checkpoint_is_refused) {
     network_fixture f = network_set_up(&other);
     SUPPORT_EXPECT_ERROR(f.context, pls_train(f.system, &options, &result), PLS_ERROR_DATA,
                          "started from other weights or data");
+    pls_train_result_destroy(f.context, &result);
     network_tear_down(&f);
     other = (network_plan){.hidden = PLS_TANH, .bias = true, .precision = PLS_F64};
     f = network_set_up(&other);
     SUPPORT_EXPECT_ERROR(f.context, pls_train(f.system, &options, &result), PLS_ERROR_DATA, "");
+    pls_train_result_destroy(f.context, &result);
     options.checkpoint = "/nowhere/at/all";
     SUPPORT_EXPECT_ERROR(f.context, pls_train(f.system, &options, &result), PLS_ERROR_FILE,
                          "/nowhere/at/all");
+    pls_train_result_destroy(f.context, &result);
     options.checkpoint = NULL;
     SUPPORT_EXPECT_ERROR(f.context, pls_train(f.system, &options, &result), PLS_ERROR_ARGUMENT,
                          "checkpoint folder");

@@ -104,6 +104,7 @@ PLS_CPU_SLOT(symv, double alpha, pls_view a, pls_view x, double beta, pls_view y
 
 /* elementwise.c */
 PLS_CPU_SLOT(axpby, double alpha, pls_view x, double beta, pls_view y);
+PLS_CPU_SLOT(multiply_accumulate, double alpha, pls_view x, pls_view y, pls_view out);
 PLS_CPU_SLOT(bias_activation, pls_activation phi, double t, pls_view bias, pls_view z, pls_view a);
 PLS_CPU_SLOT(activation_derivative, pls_activation phi, int order, int64_t repeat, pls_view z,
              pls_view d);
@@ -117,6 +118,7 @@ PLS_CPU_SLOT(symmetrize, pls_view a);
 /* loss.c */
 PLS_CPU_SLOT(square_loss, pls_view f, pls_view y, pls_view residual, pls_view losses);
 PLS_CPU_SLOT(cross_entropy_loss, pls_view f, pls_view y, pls_view residual, pls_view losses);
+PLS_CPU_SLOT(softmax_product, pls_view f, pls_view y, pls_view v, pls_view out);
 
 /* reduce.c */
 PLS_CPU_SLOT(sum, pls_view x, pls_view out);
@@ -134,6 +136,10 @@ PLS_CPU_SLOT(random_normal, pls_random_stream stream, int64_t first, double scal
 PLS_CPU_SLOT(potrf, pls_view a, int64_t *failed_minor);
 PLS_CPU_SLOT(potrs, pls_view l, pls_view x);
 PLS_CPU_SLOT(syevd, bool vectors, pls_view a, pls_view values);
+
+/* positions.c */
+PLS_CPU_SLOT(position_accumulate, double alpha, pls_view g, double gamma, int64_t k, int64_t h,
+             pls_view d, pls_view c, bool lower);
 
 /* image.c */
 PLS_CPU_SLOT(im2col, pls_image image, int64_t kernel, pls_view src, pls_view dst);

@@ -36,6 +36,35 @@ pls_status pls_cpu_axpby(pls_device *device, double alpha, pls_view x, double be
     return PLS_OK;
 }
 
+typedef struct multiply_arguments {
+    double alpha;
+    pls_view x, y, out;
+} multiply_arguments;
+
+static void multiply_piece(const void *arguments, int64_t row, int64_t col, int64_t count) {
+    const multiply_arguments *given = arguments;
+    if (given->out.dtype == PLS_F32) {
+        const float *x = pls_f32_at(given->x, row, col), *y = pls_f32_at(given->y, row, col);
+        float *out = pls_f32_at(given->out, row, col), alpha = (float)given->alpha;
+        for (int64_t j = 0; j < count; j++) {
+            out[j] += alpha * x[j] * y[j];
+        }
+    } else {
+        const double *x = pls_f64_at(given->x, row, col), *y = pls_f64_at(given->y, row, col);
+        double *out = pls_f64_at(given->out, row, col);
+        for (int64_t j = 0; j < count; j++) {
+            out[j] += given->alpha * x[j] * y[j];
+        }
+    }
+}
+
+pls_status pls_cpu_multiply_accumulate(pls_device *device, double alpha, pls_view x, pls_view y,
+                                       pls_view out) {
+    multiply_arguments given = {alpha, x, y, out};
+    pls_cpu_for_elements(device, out.rows, out.cols, multiply_piece, &given);
+    return PLS_OK;
+}
+
 typedef struct activation_arguments {
     pls_activation phi;
     int order;
