@@ -19,8 +19,9 @@
  *
  * Errors of all: PLS_ERROR_UNSUPPORTED for systems without second derivatives, and for those with
  * kinks unless options->kinks_are_zero; PLS_ERROR_CONFIG for cross entropy with targets that are
- * not probabilities; PLS_ERROR_NUMERIC for numbers that are not finite; PLS_ERROR_MEMORY (with the
- * bytes needed, before any work); PLS_CANCELLED. `options` may be NULL: the defaults. */
+ * not probabilities; PLS_ERROR_NUMERIC for numbers that are not finite; PLS_ERROR_ARGUMENT for
+ * options that make no sense; PLS_ERROR_MEMORY (with the bytes needed); PLS_CANCELLED. `options`
+ * may be NULL: the defaults. */
 #ifndef PLSTAR_SECOND_H
 #define PLSTAR_SECOND_H
 
@@ -37,7 +38,9 @@ typedef struct pls_second_options {
     uint64_t seed;       /* of start vectors */
     bool kinks_are_zero; /* go on where F has kinks (relu), and take phi'' for 0 there, as it is
                             beside them; the numbers then know nothing of the jumps of phi' */
-    int64_t memory;      /* bytes that Lanczos vectors may take; 0 = a quarter of what is free */
+    int64_t memory;      /* bytes that Lanczos vectors may take; 0 = 4 GiB. It decides how many
+                            problems are iterated at once and how long their bases are, and so
+                            may change the last bits of norms, unlike any other memory option */
 } pls_second_options;
 
 /* Tolerance 1e-10, seed 0, kinks refused, memory 0. */
