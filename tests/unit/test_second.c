@@ -131,7 +131,7 @@ ParameterizedTest(reference_name *name, second, reference) {
     char folder[512];
     pls_context *context = support_context(NULL);
     pls_device *device = NULL;
-    pls_device_options how = support_device(0);
+    pls_device_options how = support_device(1);
     reference_case reference;
     pls_second_options options = pls_second_options_defaults();
     options.kinks_are_zero = strstr(name->name, "relu") != NULL;
