@@ -10,6 +10,24 @@
 /* Columns of the basis that are replaced by those of Ritz vectors at a time. */
 enum { ROTATED_COLUMNS = 1 << 14 };
 
+/* Numbers, 256 bytes. */
+enum { ROW_ALIGNMENT = 32 };
+
+/* Rows whose starts are aligned like that of the first, so that products with them are computed in
+ * the same way in every slot. */
+static pls_status take_rows(pls_arena *arena, int64_t rows, int64_t size, pls_view *view) {
+    int64_t padded = 0;
+    pls_status status = PLS_OK;
+    if (!pls_add(size, ROW_ALIGNMENT - 1, &padded)) {
+        padded = INT64_MAX; /* which the arena refuses */
+    }
+    padded -= padded % ROW_ALIGNMENT;
+    PLS_TRY(arena->device->context, pls_arena_take(arena, PLS_F64, rows, padded, view));
+    *view = pls_view_cols(*view, 0, size);
+cleanup:
+    return status;
+}
+
 pls_status pls_lanczos_take_slots(pls_arena *arena, int64_t size, int64_t slots, int64_t capacity,
                                   pls_lanczos *lanczos) {
     pls_context *context = arena->device->context;
@@ -22,9 +40,9 @@ pls_status pls_lanczos_take_slots(pls_arena *arena, int64_t size, int64_t slots,
     if (!pls_multiply(slots, vectors, &rows)) {
         rows = INT64_MAX; /* which the arena refuses */
     }
-    PLS_TRY(context, pls_arena_take(arena, PLS_F64, rows, size, &lanczos->basis));
-    PLS_TRY(context, pls_arena_take(arena, PLS_F64, slots, size, &lanczos->x));
-    PLS_TRY(context, pls_arena_take(arena, PLS_F64, slots, size, &lanczos->work));
+    PLS_TRY(context, take_rows(arena, rows, size, &lanczos->basis));
+    PLS_TRY(context, take_rows(arena, slots, size, &lanczos->x));
+    PLS_TRY(context, take_rows(arena, slots, size, &lanczos->work));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, slots, 2 * vectors, &lanczos->coefficients));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, slots, 2, &lanczos->squares));
     PLS_TRY(context, pls_arena_take(arena, PLS_F64, vectors, vectors, &lanczos->ritz));
