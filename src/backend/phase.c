@@ -39,6 +39,7 @@ static const char *const names[PLS_PHASE_COUNT] = {
     [PLS_PHASE_FLOOR] = "floor",
     [PLS_PHASE_REFINEMENT] = "refinement",
     [PLS_PHASE_CHANGE] = "change",
+    [PLS_PHASE_HESSIAN] = "hessian",
     [PLS_PHASE_BOTTOM] = "bottom",
     [PLS_PHASE_TWIN] = "twin",
 };

@@ -36,6 +36,7 @@ typedef enum pls_phase {
     PLS_PHASE_CHANGE,         /* ||K_t - K_0||, and how K lies to the targets */
     PLS_PHASE_BOTTOM,         /* who carries the bottom eigenvector: JT v */
     PLS_PHASE_TWIN,           /* a step of the linearised network, and its distance */
+    PLS_PHASE_HESSIAN,        /* products with Hessians, their norms and traces */
     PLS_PHASE_COUNT
 } pls_phase;
 
