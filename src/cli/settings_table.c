@@ -70,7 +70,7 @@ static const setting table[] = {
 
     {.key = "model.input", .type = SETTING_INTEGERS, .offset = FIELD(model.input), .text = "[]",
      .least = 1, .most = MOST,
-     .help = "shape of an input, [d] or [channels, height, width]; [] = the data's dimension"},
+     .help = "shape of an input, [d] or [channels, height, width]; [] = that of the data"},
     {.key = "model.parameterization", .type = SETTING_CHOICE,
      .offset = FIELD(model.parameterization), .text = "ntk", .names = parameterizations,
      .help = "ntk: W ~ N(0,1), scaled by sigma_w/sqrt(fan_in); standard: W ~ N(0, sigma_w^2/fan_in)"},
