@@ -9,7 +9,7 @@
 
 /* Slots and vectors of a basis where memory allows; halved, in turn, until they fit. Neither looks
  * at how many problems there are: that would let the company change the bits. */
-enum { MOST_SLOTS = 8, LONGEST_BASIS = 48, SHORTEST_BASIS = 6 };
+enum { MOST_SLOTS = 8, LONGEST_BASIS = 48, SHORTEST_BASIS = 12 };
 
 /* Products that one eigenvalue may take. */
 enum { MOST_PRODUCTS = 20000 };

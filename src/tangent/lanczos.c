@@ -1,8 +1,6 @@
 /* The parts of the Lanczos method, and its plain run; see lanczos.h. */
 #include "tangent/lanczos.h"
 
-#include "base/memory.h"
-
 #include <float.h>
 #include <lapacke.h>
 #include <math.h>
@@ -66,22 +64,40 @@ cleanup:
     return status;
 }
 
-pls_status pls_lanczos_orthogonalize(pls_lanczos *lanczos, int64_t slot, int64_t count) {
+/* work -= its components along vectors first .. first+count-1; h: 1 x count, the components. */
+static pls_status subtract(pls_lanczos *lanczos, int64_t slot, int64_t first, int64_t count,
+                           pls_view h) {
     pls_device *device = lanczos->device;
-    pls_context *context = device->context;
-    pls_view basis = pls_lanczos_basis(lanczos, slot, 0, count);
+    pls_view basis = pls_lanczos_basis(lanczos, slot, first, count);
     pls_view work = pls_view_rows(lanczos->work, slot, 1);
-    pls_view coefficients = pls_view_rows(lanczos->coefficients, slot, 1);
-    pls_view squares = pls_view_rows(lanczos->squares, slot, 1);
     pls_status status = PLS_OK;
-    for (int pass = 0; pass < 2; pass++) {
-        pls_view h = pls_view_cols(coefficients, pass * lanczos->capacity, count);
-        PLS_TRY(context, pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, 1.0, work, basis, 0.0, h));
-        PLS_TRY(context, pls_gemm(device, PLS_PLAIN, PLS_PLAIN, -1.0, h, basis, 1.0, work));
-    }
-    PLS_TRY(context, pls_dot(device, work, work, pls_view_cols(squares, 0, 1)));
+    PLS_TRY(device->context, pls_gemm(device, PLS_PLAIN, PLS_TRANSPOSED, 1.0, work, basis, 0.0, h));
+    PLS_TRY(device->context, pls_gemm(device, PLS_PLAIN, PLS_PLAIN, -1.0, h, basis, 1.0, work));
 cleanup:
     return status;
+}
+
+pls_status pls_lanczos_orthogonalize(pls_lanczos *lanczos, int64_t slot, int64_t first,
+                                     int64_t count) {
+    pls_context *context = lanczos->device->context;
+    pls_view work = pls_view_rows(lanczos->work, slot, 1);
+    pls_view coefficients = pls_view_rows(lanczos->coefficients, slot, 1);
+    pls_view square = pls_view_cols(pls_view_rows(lanczos->squares, slot, 1), 0, 1);
+    pls_status status = PLS_OK;
+    PLS_TRY(context, subtract(lanczos, slot, first, count - first,
+                              pls_view_cols(coefficients, first, count - first)));
+    PLS_TRY(context, subtract(lanczos, slot, 0, count,
+                              pls_view_cols(coefficients, lanczos->capacity, count)));
+    PLS_TRY(context, pls_dot(lanczos->device, work, work, square));
+cleanup:
+    return status;
+}
+
+void pls_lanczos_components(int64_t capacity, const double *coefficients, int64_t first,
+                            int64_t count, double *column) {
+    for (int64_t i = 0; i < count; i++) {
+        column[i] = coefficients[capacity + i] + (i >= first ? coefficients[i] : 0.0);
+    }
 }
 
 pls_status pls_ritz_values(pls_context *context, int64_t order, double *a, double *values,
@@ -99,22 +115,20 @@ pls_status pls_ritz_values(pls_context *context, int64_t order, double *a, doubl
 
 /* ---- the plain run --------------------------------------------------------------------------- */
 
-/* The next column of T, and ||r||. */
-static pls_status project_step(pls_lanczos *lanczos, int64_t j, double *column, double *second,
-                               double *beta) {
+/* Column j of T, and ||r||; coefficients: 2 capacity numbers of scratch. */
+static pls_status project_step(pls_lanczos *lanczos, int64_t j, double *coefficients,
+                               double *column, double *beta) {
     pls_device *device = lanczos->device;
     pls_context *context = device->context;
-    pls_view h = pls_view_cols(lanczos->coefficients, 0, j + 1);
+    int64_t first = pls_lanczos_neighbour(j);
+    pls_view square = pls_view_cols(pls_view_rows(lanczos->squares, 0, 1), 0, 1);
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_lanczos_orthogonalize(lanczos, 0, j + 1));
-    PLS_TRY(context, pls_download(device, h, column, j + 1));
-    h.offset += lanczos->capacity;
-    PLS_TRY(context, pls_download(device, h, second, j + 1));
-    PLS_TRY(context, pls_download(device, pls_view_cols(lanczos->squares, 0, 1), beta, 1));
+    PLS_TRY(context, pls_lanczos_orthogonalize(lanczos, 0, first, j + 1));
+    PLS_TRY(context, pls_download(device, pls_view_rows(lanczos->coefficients, 0, 1), coefficients,
+                                  2 * lanczos->capacity));
+    PLS_TRY(context, pls_download(device, square, beta, 1));
     *beta = sqrt(*beta);
-    for (int64_t i = 0; i <= j; i++) {
-        column[i] += second[i];
-    }
+    pls_lanczos_components(lanczos->capacity, coefficients, first, j + 1, column);
     if (!isfinite(column[j]) || !isfinite(*beta)) {
         status = pls_fail(context, PLS_ERROR_NUMERIC,
                           "the Lanczos method met a number that is not finite");
@@ -129,9 +143,11 @@ pls_status pls_lanczos_project(pls_lanczos *lanczos, pls_operator apply, void *u
     pls_context *context = device->context;
     pls_view x = pls_view_reshape(lanczos->x, lanczos->size, 1);
     pls_view work = pls_view_reshape(lanczos->work, lanczos->size, 1);
-    double *second = NULL, beta = INFINITY, scale = 0.0;
+    double *coefficients = NULL, beta = INFINITY, scale = 0.0;
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_allocate(context, steps, sizeof *second, "Lanczos steps", &second));
+    PLS_TRY(context, pls_allocate(context, 2 * lanczos->capacity, sizeof *coefficients,
+                                  "Lanczos steps", &coefficients));
+    PLS_TRY(context, pls_fill(device, 0.0, lanczos->coefficients)); /* all of it is downloaded */
     PLS_TRY(context, pls_copy(device, lanczos->x, pls_lanczos_basis(lanczos, 0, 0, 1)));
     for (*order = 0; *order < steps && beta > DBL_EPSILON * scale; ++*order) {
         int64_t j = *order;
@@ -142,10 +158,10 @@ pls_status pls_lanczos_project(pls_lanczos *lanczos, pls_operator apply, void *u
         }
         PLS_TRY(context, pls_check_cancelled(context));
         PLS_TRY(context, apply(user, x, work));
-        PLS_TRY(context, project_step(lanczos, j, projected + j * steps, second, &beta));
+        PLS_TRY(context, project_step(lanczos, j, coefficients, projected + j * steps, &beta));
         scale = fmax(scale, fmax(fabs(projected[j * steps + j]), beta));
     }
 cleanup:
-    pls_release(context, second);
+    pls_release(context, coefficients);
     return status;
 }

@@ -9,8 +9,10 @@
  *
  * without a further product. When V is full it is replaced by the best Ritz vectors and r / ||r||,
  * which keep what has been learnt (K. Wu, H. Simon, SIAM J. Matrix Anal. Appl. 22, 2000): so a
- * small basis does for clustered spectra, too. Every new column is orthogonalised against all of
- * V, twice, so that no ghost copies appear; T is taken from the components found in this.
+ * small basis does for clustered spectra, too. B v_j lies in the span of v_(j-1), v_j and r, but
+ * behind a restart, where it may lie along all of V. So r is orthogonalised against these, which
+ * takes away all but rounding, and then against all of V, which takes away the rounding: no ghost
+ * copies appear. T is taken from the components found in this.
  *
  * Many problems of one size are solved at once. Each has a slot with a basis and a T of its own
  * and goes at its own pace; only the products with the operators are made together. A slot whose
@@ -22,6 +24,7 @@
 #define PLSTAR_TANGENT_LANCZOS_H
 
 #include "backend/arena.h"
+#include "base/memory.h"
 
 enum { PLS_LANCZOS_BASIS = 128 };
 
@@ -39,7 +42,7 @@ typedef struct pls_lanczos {
     pls_view basis;        /* (slots capacity) x size; vector j of slot i is row i capacity + j */
     pls_view x;            /* slots x size: what the operators are applied to */
     pls_view work;         /* slots x size: products, then residuals */
-    pls_view coefficients; /* slots x (2 capacity): components along the basis, of two passes */
+    pls_view coefficients; /* slots x (2 capacity): components along V, of two passes */
     pls_view squares;      /* slots x 2: squared norms, inner products */
     pls_view ritz;         /* 1 x (capacity capacity): eigenvectors of T */
     pls_view rotated;      /* 1 x (capacity columns at a time): Ritz vectors on their way to V */
@@ -110,10 +113,20 @@ static inline pls_view pls_lanczos_basis(const pls_lanczos *lanczos, int64_t slo
     return pls_view_rows(lanczos->basis, slot * lanczos->capacity + first, count);
 }
 
-/* Enqueues work -= its components along vectors 0 .. count-1 of the slot, twice; the components of
- * both passes go to its row of coefficients, from column 0 and from column `capacity`, and what is
- * left of ||work||^2 to squares. */
-pls_status pls_lanczos_orthogonalize(pls_lanczos *lanczos, int64_t slot, int64_t count);
+/* Enqueues work -= its components along vectors first .. count-1 of the slot, then along vectors
+ * 0 .. count-1; the components go to its row of coefficients, those of the second pass from column
+ * `capacity` on (pls_lanczos_components), and what is left of ||work||^2 to squares. */
+pls_status pls_lanczos_orthogonalize(pls_lanczos *lanczos, int64_t slot, int64_t first,
+                                     int64_t count);
+
+/* column = the sum of both passes, from a row of coefficients on the host. */
+void pls_lanczos_components(int64_t capacity, const double *coefficients, int64_t first,
+                            int64_t count, double *column);
+
+/* The first vector that B v_j may have a component along, but for rounding. */
+static inline int64_t pls_lanczos_neighbour(int64_t j) {
+    return pls_larger(j - 1, 0);
+}
 
 /* Eigenvalues, ascending, and eigenvectors of the symmetric matrix in the upper triangle of a
  * (column-major, leading dimension `order`), which the vectors replace column by column. scratch:

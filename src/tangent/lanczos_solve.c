@@ -4,7 +4,6 @@
  * once a Ritz pair is good enough, has been given the product with the Ritz vector: with theta its
  * value, r = B x - theta x and delta = <x, r>,
  *     value = theta + delta,   ||B x - value x||^2 = ||r||^2 - delta^2. */
-#include "base/memory.h"
 #include "tangent/lanczos.h"
 
 #include <math.h>
@@ -19,6 +18,7 @@ enum { RESTARTS = 20 };
 typedef struct slot {
     int64_t problem; /* -1: idle */
     int64_t order;   /* columns of T */
+    int64_t first;   /* the first vector that the next product has a component along */
     int64_t check;   /* the order at which T is next looked at */
     double *t;       /* capacity x capacity, column-major; the upper triangle */
     double beta;     /* ||r|| */
@@ -173,6 +173,7 @@ static pls_status restart(solver *s, int64_t i) {
         at->t[j * capacity + j] = s->values[s->ranks[j]];
     }
     at->order = kept;
+    at->first = 0;
     at->check = kept + CHECK_EVERY;
 cleanup:
     return status;
@@ -236,14 +237,15 @@ static pls_status grow(solver *s, int64_t i) {
     double *column = at->t + at->order * capacity, largest = 0.0;
     const double *h = s->coefficients + 2 * i * capacity;
     pls_status status = PLS_OK;
+    pls_lanczos_components(capacity, h, at->first, at->order + 1, column);
     for (int64_t j = 0; j <= at->order; j++) {
-        column[j] = h[j] + h[capacity + j];
         largest = fmax(largest, fabs(column[j]));
         PLS_TRY(context, check_finite(s, at, column[j]));
     }
     PLS_TRY(context, check_finite(s, at, s->squares[2 * i]));
     at->beta = sqrt(s->squares[2 * i]);
     at->order++;
+    at->first = pls_lanczos_neighbour(at->order);
     bool full = at->order == capacity;
     bool spent = at->ritz.products + 1 >= s->options->products;
     bool ended = at->beta <= s->options->tolerance * largest;
@@ -273,8 +275,9 @@ static pls_status advance(solver *s) {
             continue;
         }
         at->ritz.products++;
-        PLS_TRY(context, at->measuring ? measure(s, i)
-                                       : pls_lanczos_orthogonalize(lanczos, i, at->order + 1));
+        PLS_TRY(context, at->measuring
+                             ? measure(s, i)
+                             : pls_lanczos_orthogonalize(lanczos, i, at->first, at->order + 1));
     }
     PLS_TRY(context,
             pls_download(device, lanczos->coefficients, s->coefficients, 2 * lanczos->capacity));
