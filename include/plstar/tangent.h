@@ -5,6 +5,7 @@
 #ifndef PLSTAR_TANGENT_H
 #define PLSTAR_TANGENT_H
 
+#include "plstar/quadrature.h"
 #include "plstar/system.h"
 
 #ifdef __cplusplus
@@ -16,11 +17,13 @@ extern "C" {
 
 /* structured: layer by layer, no row as long as P is formed.
  * explicit:   from rows of the per-sample Jacobian; the check of the former.
- * automatic:  structured where the system has it. */
+ * matrix-free: K is not formed; K v = J (J^T v), in float64, in memory that grows like N.
+ * automatic:  structured where the system has it; matrix-free where K does not fit in memory. */
 typedef enum pls_kernel_method {
     PLS_KERNEL_AUTOMATIC,
     PLS_KERNEL_STRUCTURED,
-    PLS_KERNEL_EXPLICIT
+    PLS_KERNEL_EXPLICIT,
+    PLS_KERNEL_MATRIX_FREE
 } pls_kernel_method;
 
 typedef struct pls_kernel_options {
@@ -43,6 +46,9 @@ typedef struct pls_kernel pls_kernel;
 pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *options,
                              pls_kernel **kernel);
 void pls_kernel_destroy(pls_kernel *kernel);
+
+/* NULL where K itself is held; else why it is not, a sentence that lives as long as the kernel. */
+const char *pls_kernel_is_matrix_free(const pls_kernel *kernel);
 
 /* What the inner products of such a kernel are computed in on the system's device, for people:
  * "products and sums in f64". A static string. options may be NULL. */
@@ -67,7 +73,17 @@ int64_t pls_kernel_size(const pls_kernel *kernel);
 /* Computes the kernel at the system's weights. Errors: PLS_CANCELLED, PLS_ERROR_DEVICE. */
 pls_status pls_kernel_compute(pls_kernel *kernel);
 
-/* Copies it to the host: size x size, both triangles. */
+/* product = K v on the host, after pls_kernel_compute(); v, product: pls_kernel_size() numbers. */
+pls_status pls_kernel_product(pls_kernel *kernel, const double *v, double *product);
+
+/* Trace and spectral density from products, after pls_kernel_compute(). *density must be zeroed or
+ * fresh; free it by pls_quadrature_destroy(). options may be NULL: the defaults. Errors:
+ * PLS_ERROR_ARGUMENT, PLS_ERROR_NUMERIC, PLS_ERROR_MEMORY, PLS_CANCELLED. */
+pls_status pls_kernel_density(pls_kernel *kernel, const pls_quadrature_options *options,
+                              pls_quadrature *density);
+
+/* Copies it to the host: size x size, both triangles. Errors: PLS_ERROR_UNSUPPORTED for a kernel
+ * that is not held. */
 pls_status pls_kernel_download(pls_kernel *kernel, double *host);
 
 /* Rows of J, f64 on the host: samples first .. first+count-1, so count k x P numbers. */
@@ -90,13 +106,18 @@ typedef struct pls_spectrum_options {
     uint64_t seed;         /* of the Lanczos start vectors */
     bool next;             /* the second smallest eigenvalue too, which says how well the bottom
                               eigenvector is determined; one more run of the Lanczos method */
+    int64_t products;      /* matrix-free: with K, that the search for lambda_min may take */
 } pls_spectrum_options;
 
-/* extremes, below_floor, 16 samples, seed 0, not the second smallest. */
+/* extremes, below_floor, 16 samples, seed 0, not the second smallest, 500 products. */
 pls_spectrum_options pls_spectrum_options_defaults(void);
 
 /* Every eigenvalue comes with its floor: what rounding of data of the system's precision may have
- * moved it by. An eigenvalue below the floor is not known, not even its sign. */
+ * moved it by. An eigenvalue below the floor is not known, not even its sign.
+ *
+ * Of a matrix-free kernel lambda_min may not be found within the products allowed: lambda_min is
+ * NaN then, while lambda_min_upper (a Rayleigh quotient and the floor) bounds it all the same and
+ * lambda_min_lower is 0, as K = J J^T. Its trace is NaN; pls_kernel_density() estimates it. */
 typedef struct pls_spectrum {
     int64_t size;
     double lambda_min;       /* Rayleigh quotient of the last vector */

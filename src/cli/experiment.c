@@ -167,6 +167,7 @@ pls_spectrum_options experiment_spectrum_options(const settings *all) {
     pls_spectrum_options options = pls_spectrum_options_defaults();
     options.full = all->monitor.full != 0;
     options.refine = (pls_refine)all->monitor.refine;
+    options.products = all->monitor.products;
     options.floor_samples = all->monitor.floor_samples;
     options.seed = all->seed;
     return options;

@@ -145,6 +145,7 @@ static pls_status remove_run(cli *program, const char *folder) {
         "eigenvalues_initial.npy",
         "kernel_infinite.npy",
         "hessian_density.npy",
+        "kernel_density.npy",
         "path.csv",
         "jacobian.npy",
         "report.html",

@@ -1,15 +1,10 @@
 /* Hessians in plstar kernel: what is asked for, summary.json, hessian_density.npy, the terminal. */
 #include "cli/hessian.h"
 
-#include "cli/run.h"
+#include "cli/density.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-/* Points of the density's grid, how many widths of the smoothing it reaches beyond the outermost
- * nodes, and that width as a share of their range. */
-enum { GRID_POINTS = 512, GRID_MARGIN = 4 };
-static const double GRID_WIDTH = 0.01;
 
 static bool is_of_loss(const settings *all) {
     return all->hessian.of != HESSIAN_NONE && all->hessian.of != HESSIAN_OUTPUTS;
@@ -51,28 +46,6 @@ pls_status hessian_check(cli *program, const settings *all, const experiment *bu
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* hessian_density.npy: rows of an eigenvalue and the smoothed density there. */
-static pls_status write_density(cli *program, const char *folder, const pls_quadrature *found) {
-    const int64_t shape[2] = {GRID_POINTS, 2};
-    double grid[GRID_POINTS], density[GRID_POINTS], rows[2 * GRID_POINTS];
-    double low = found->nodes[0], high = found->nodes[0];
-    for (int64_t j = 1; j < found->count; j++) {
-        low = fmin(low, found->nodes[j]);
-        high = fmax(high, found->nodes[j]);
-    }
-    double width = GRID_WIDTH * (high > low ? high - low : fmax(fabs(high), 1.0));
-    double start = low - GRID_MARGIN * width, end = high + GRID_MARGIN * width;
-    for (int i = 0; i < GRID_POINTS; i++) {
-        grid[i] = start + (end - start) * i / (GRID_POINTS - 1);
-    }
-    pls_quadrature_density(found, width, GRID_POINTS, grid, density);
-    for (int i = 0; i < GRID_POINTS; i++) {
-        rows[2 * i] = grid[i];
-        rows[2 * i + 1] = density[i];
-    }
-    return run_write_array(program, folder, "hessian_density.npy", rows, 2, shape);
-}
-
 static pls_status measure_loss(cli *program, const settings *all, const experiment *built,
                                const char *folder, hessian_norms *found) {
     pls_second_options options = options_of(all);
@@ -85,7 +58,7 @@ static pls_status measure_loss(cli *program, const settings *all, const experime
         CLI_TRY(pls_loss_hessian_quadrature(built->system, loss, &quadrature, &options,
                                             &found->density));
         found->has_density = true;
-        CLI_TRY(write_density(program, folder, &found->density));
+        CLI_TRY(density_write(program, folder, "hessian_density.npy", &found->density));
     }
 cleanup:
     return status;
@@ -220,11 +193,8 @@ void hessian_print(const hessian_norms *found) {
                found->loss.norm, found->loss.smallest.value, found->loss.largest.value);
     }
     if (found->has_density) {
-        printf("            trace %.6g", found->density.trace);
-        if (isfinite(found->density.trace_error)) {
-            printf(" +- %.2g", found->density.trace_error);
-        }
-        printf(" from %lld probes\n", (long long)found->density.probes);
+        printf("            ");
+        density_print(&found->density);
     }
     if (found->of_outputs) {
         int64_t at = 0;

@@ -1,6 +1,7 @@
 /* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
 #include "cli/bottom.h"
 #include "cli/commands.h"
+#include "cli/density.h"
 #include "cli/hessian.h"
 #include "cli/run.h"
 
@@ -24,6 +25,7 @@ typedef struct kernel_run {
     pls_bottom bottom;
     double alignment;
     hessian_norms hessian;
+    pls_quadrature density; /* of a kernel that is not held */
 } kernel_run;
 
 /* The limit of the kernel. Made before the folder, so that a model without one leaves nothing. */
@@ -98,6 +100,37 @@ cleanup:
     return status;
 }
 
+/* What takes the kernel itself: its alignment, and who sets mu. */
+static pls_status measure_matrix(kernel_run *run) {
+    double start = cli_seconds();
+    pls_status status = PLS_OK;
+    CLI_TRY(pls_kernel_alignment(run->kernel, &run->alignment));
+    CLI_TRY(pls_kernel_bottom(run->kernel, &run->spectrum, &run->bottom));
+    CLI_TRY(bottom_write_samples(run->program, run->folder, &run->bottom, &run->experiment));
+    summary_seconds(&run->summary, "bottom", cli_seconds() - start);
+cleanup:
+    return status;
+}
+
+/* What products with the kernel tell instead: kernel_density.npy, and its trace. */
+static pls_status measure_density(kernel_run *run) {
+    const settings *all = &run->settings;
+    pls_quadrature_options options = pls_quadrature_options_defaults();
+    double start = cli_seconds();
+    pls_status status = PLS_OK;
+    run->alignment = run->distance = NAN;
+    options.probes = all->monitor.probes;
+    options.seed = all->seed;
+    if (options.probes > 0) {
+        CLI_TRY(pls_kernel_density(run->kernel, &options, &run->density));
+        CLI_TRY(density_write(run->program, run->folder, "kernel_density.npy", &run->density));
+        summary_seconds(&run->summary, "density", cli_seconds() - start);
+        run->spectrum.trace = run->density.trace;
+    }
+cleanup:
+    return status;
+}
+
 static pls_status measure_kernel(kernel_run *run) {
     pls_kernel_options kernel = experiment_kernel_options(&run->settings);
     pls_spectrum_options spectrum = experiment_spectrum_options(&run->settings);
@@ -106,18 +139,15 @@ static pls_status measure_kernel(kernel_run *run) {
     CLI_TRY(pls_kernel_create(run->experiment.system, &kernel, &run->kernel));
     CLI_TRY(pls_kernel_compute(run->kernel));
     summary_seconds(&run->summary, "kernel", cli_seconds() - start);
-    if (run->settings.output.kernel || run->limit.kernel != NULL) {
+    bool held = pls_kernel_is_matrix_free(run->kernel) == NULL;
+    if (held && (run->settings.output.kernel || run->limit.kernel != NULL)) {
         CLI_TRY(take_elements(run));
     }
     start = cli_seconds();
-    spectrum.next = true;
+    spectrum.next = held;
     CLI_TRY(pls_kernel_spectrum(run->kernel, &spectrum, &run->spectrum));
     summary_seconds(&run->summary, "spectrum", cli_seconds() - start);
-    start = cli_seconds();
-    CLI_TRY(pls_kernel_alignment(run->kernel, &run->alignment));
-    CLI_TRY(pls_kernel_bottom(run->kernel, &run->spectrum, &run->bottom));
-    CLI_TRY(bottom_write_samples(run->program, run->folder, &run->bottom, &run->experiment));
-    summary_seconds(&run->summary, "bottom", cli_seconds() - start);
+    CLI_TRY(held ? measure_matrix(run) : measure_density(run));
     if (run->spectrum.eigenvalues != NULL) {
         CLI_TRY(run_write_array(run->program, run->folder, "eigenvalues.npy",
                                 run->spectrum.eigenvalues, 1, &run->spectrum.size));
@@ -166,7 +196,8 @@ static void summarize_limit(kernel_run *run) {
     summary *made = &run->summary;
     const pls_infinite_width *limit = &run->limit;
     const char *why = "it is not finite";
-    summary_number(made, "infinite_width_distance", run->distance, "the limit is 0");
+    summary_number(made, "infinite_width_distance", run->distance,
+                   "the limit is 0, or the kernel itself is not held");
     summary_number(made, "infinite_width_lambda_min", limit->lambda_min, why);
     summary_number(made, "infinite_width_lambda_max", limit->lambda_max, why);
     summary_number(made, "infinite_width_floor", limit->floor, why);
@@ -219,6 +250,7 @@ static pls_status summarize(kernel_run *run) {
     summary *made = &run->summary;
     const pls_point *point = &run->point;
     const pls_spectrum *spectrum = &run->spectrum;
+    const char *matrix_free = pls_kernel_is_matrix_free(run->kernel);
     pls_status status = PLS_OK;
     summary_describe(made, &run->settings, &run->experiment);
     summary_number(made, "loss", point->loss, "the outputs are not finite");
@@ -227,14 +259,26 @@ static pls_status summarize(kernel_run *run) {
                    point->loss == 0.0 ? "the loss is 0" : "the infimum of the loss is not 0");
     summary_spectrum(made, spectrum->lambda_min, spectrum->lambda_min_lower,
                      spectrum->lambda_min_upper, spectrum->lambda_max, spectrum->condition_number,
-                     spectrum->floor, "it was not measured");
+                     spectrum->floor,
+                     "the Lanczos method did not reach it within monitor.products products");
     summary_number(made, "kernel_floor_estimate", spectrum->floor_estimate, "there is none");
-    summary_number(made, "kernel_trace", spectrum->trace, "the kernel is not finite");
+    summary_number(made, "kernel_trace", spectrum->trace,
+                   "the kernel is not held and monitor.probes is 0");
+    if (matrix_free != NULL) {
+        summary_text(made, "kernel_matrix_free", matrix_free);
+    }
+    if (run->density.probes > 0) {
+        summary_number(made, "kernel_trace_error", run->density.trace_error,
+                       "one probe tells nothing of its own error");
+    }
     if (run->limit.kernel != NULL) {
         summarize_limit(run);
     }
-    summary_number(made, "effective_rank", pls_effective_rank(spectrum), "the kernel is 0");
-    summary_number(made, "kernel_alignment", run->alignment, "the kernel or the targets are 0");
+    summary_number(made, "effective_rank", pls_effective_rank(spectrum),
+                   "the kernel is 0, or its trace is not known");
+    summary_number(made, "kernel_alignment", run->alignment,
+                   matrix_free != NULL ? "the kernel itself is not held"
+                                       : "the kernel or the targets are 0");
     if (spectrum->refined) {
         summary_note(made, "the spectrum was measured on a float64 copy of the network");
     }
@@ -245,7 +289,8 @@ static pls_status summarize(kernel_run *run) {
     CLI_TRY(hessian_summarize(made, &run->hessian));
     CLI_TRY(summarize_ways(run));
     CLI_TRY(bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
-                             "the kernel is 0"));
+                             matrix_free != NULL ? "the kernel itself is not held"
+                                                 : "the kernel is 0"));
 cleanup:
     return status;
 }
@@ -259,7 +304,8 @@ static void print_ratio(const kernel_run *run) {
         printf("PL ratio    not defined at this point\n");
         return;
     }
-    bool inside = ratio >= spectrum->lambda_min - spectrum->lambda_min_residual - spectrum->floor &&
+    double lowest = isnan(spectrum->lambda_min) ? 0.0 : spectrum->lambda_min;
+    bool inside = ratio >= lowest - spectrum->lambda_min_residual - spectrum->floor &&
                   ratio <= spectrum->lambda_max + spectrum->lambda_max_residual + spectrum->floor;
     printf("PL ratio    %.6g%s\n", ratio,
            !applies ? ""
@@ -291,6 +337,10 @@ static void print_summary(const kernel_run *run, double seconds, const char *rep
         printf(", condition number %.6g", spectrum->condition_number);
     }
     putchar('\n');
+    if (run->density.probes > 0) {
+        printf("kernel      not held; ");
+        density_print(&run->density);
+    }
     bottom_print(&run->bottom);
     print_ratio(run);
     if (run->limit.kernel != NULL) {
@@ -337,6 +387,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     }
 cleanup:
     free(report);
+    pls_quadrature_destroy(program->context, &run.density);
     hessian_destroy(program, &run.hessian);
     pls_bottom_destroy(program->context, &run.bottom);
     pls_spectrum_destroy(program->context, &run.spectrum);

@@ -3,6 +3,7 @@
 
 #include "cli/files.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +171,11 @@ void run_print_head(const experiment *built) {
 }
 
 void run_print_mu(double lambda_min, double lower, double upper, double floor_value) {
-    if (!(lambda_min > floor_value)) {
+    if (isnan(lambda_min)) {
+        printf(
+            "mu          not reached by products with the kernel: at most %.6g, and at least 0\n",
+            upper);
+    } else if (!(lambda_min > floor_value)) {
         printf("mu          below the floor of %.3g: rounding hides its value and its sign\n",
                floor_value);
     } else {

@@ -99,6 +99,7 @@ typedef struct settings {
         int full;   /* spectrum: extremes, full */
         int refine; /* pls_refine */
         int64_t floor_samples;
+        int64_t products, probes; /* matrix-free */
     } monitor;
     struct {
         int of;          /* hessian_choice */

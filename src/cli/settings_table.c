@@ -36,6 +36,7 @@ static const char *const losses[] = {
 static const char *const methods[] = {[PLS_KERNEL_AUTOMATIC] = "automatic",
                                       [PLS_KERNEL_STRUCTURED] = "structured",
                                       [PLS_KERNEL_EXPLICIT] = "explicit",
+                                      [PLS_KERNEL_MATRIX_FREE] = "matrix_free",
                                       NULL};
 static const char *const arithmetics[] = {[PLS_GRAM_F64] = "f64", [PLS_GRAM_SPLIT] = "split", NULL};
 static const char *const spectra[] = {"extremes", "full", NULL};
@@ -193,7 +194,14 @@ static const setting table[] = {
      .help = "instead of every: share of the run time that measuring may take, 5% or 0.05"},
     {.key = "monitor.method", .type = SETTING_CHOICE, .offset = FIELD(monitor.method),
      .text = "automatic", .names = methods,
-     .help = "structured: layer by layer; explicit: from Jacobian rows, the check of the former"},
+     .help = "structured: layer by layer; explicit: from Jacobian rows, the check of the former; "
+             "matrix_free: K v = J (J^T v), taken by automatic where K does not fit in memory"},
+    {.key = "monitor.products", .type = SETTING_INTEGER, .offset = FIELD(monitor.products),
+     .text = "500", .least = 1, .most = MOST,
+     .help = "matrix_free: products with K that the search for lambda_min may take"},
+    {.key = "monitor.probes", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(monitor.probes), .text = "8", .most = MOST, .zero = "none",
+     .help = "matrix_free: random vectors for trace and density of K (plstar kernel)"},
     {.key = "monitor.gram", .type = SETTING_CHOICE, .offset = FIELD(monitor.gram), .text = "f64",
      .names = arithmetics,
      .help = "products of f32 data in the kernel; split: on matrix units where the device has "

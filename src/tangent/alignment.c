@@ -64,6 +64,7 @@ pls_status pls_kernel_alignment(pls_kernel *kernel, double *alignment) {
     double along = 0.0, kernel_norm = 0.0, target_norm = 0.0;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_CHANGE));
+    PLS_TRY(context, pls_kernel_require_matrix(kernel, "the alignment with the targets"));
     PLS_TRY(context, pls_copy(device, kernel->system->targets, views->targets));
     PLS_TRY(context, apply_to_targets(kernel, &target_norm));
     PLS_TRY(context, inner_product(kernel, views->targets, views->product, &along));

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "tangent/kernel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Equations of a block of Jacobian rows. */
@@ -119,6 +120,74 @@ cleanup:
     return status;
 }
 
+/* Views of K and its spectrum. */
+static pls_status hold(pls_kernel *kernel) {
+    pls_context *context = kernel->system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, layout(kernel));
+    PLS_TRY(context, pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum"));
+    PLS_TRY(context, layout(kernel));
+cleanup:
+    return status;
+}
+
+static pls_status go_without(pls_kernel *kernel, const char *reason) {
+    pls_context *context = kernel->system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_products_create(kernel->system, reason, &kernel->products));
+    pls_log(context, PLS_LOG_INFO, "the tangent kernel is not held, K v = J (J^T v) is used: %s",
+            reason);
+cleanup:
+    return status;
+}
+
+/* Holds K, or goes without it where that is asked for or nothing else is possible. */
+static pls_status settle(pls_kernel *kernel) {
+    pls_system *system = kernel->system;
+    pls_context *context = system->device->context;
+    bool free_to_choose = kernel->options.method == PLS_KERNEL_AUTOMATIC &&
+                          !kernel->options.trace && system->kind->pushforward != NULL;
+    char reason[PLS_REASON_SIZE];
+    if (kernel->options.method == PLS_KERNEL_MATRIX_FREE) {
+        return go_without(kernel, "monitor.method is matrix_free");
+    }
+    pls_status status = hold(kernel);
+    if (status == PLS_ERROR_MEMORY && free_to_choose) {
+        snprintf(reason, sizeof reason, "%s", pls_error_text(context));
+        pls_arena_destroy(&kernel->arena);
+        kernel->arena = pls_arena_measuring(system->device);
+        status = go_without(kernel, reason);
+    }
+    return status;
+}
+
+static pls_status check_options(const pls_kernel *kernel) {
+    const pls_kernel_options *options = &kernel->options;
+    const pls_system *system = kernel->system;
+    pls_context *context = system->device->context;
+    if (options->memory < 0 || options->tile < 0) {
+        return pls_fail(context, PLS_ERROR_ARGUMENT,
+                        "monitor.memory and monitor.tile must not be negative");
+    }
+    if (options->gram != PLS_GRAM_F64 && options->gram != PLS_GRAM_SPLIT) {
+        return pls_fail(context, PLS_ERROR_ARGUMENT,
+                        "monitor.gram: %d is no arithmetic; f64 or split was expected",
+                        (int)options->gram);
+    }
+    if (options->method == PLS_KERNEL_STRUCTURED && system->kind->gram == NULL) {
+        return pls_fail(context, PLS_ERROR_UNSUPPORTED,
+                        "monitor.method: a %s system has no structured kernel; choose explicit "
+                        "or automatic",
+                        system->kind->name);
+    }
+    if (options->method == PLS_KERNEL_MATRIX_FREE && options->trace) {
+        return pls_fail(context, PLS_ERROR_UNSUPPORTED,
+                        "monitor.method: matrix_free has no trace kernel; choose one of "
+                        "monitor.trace and monitor.method");
+    }
+    return PLS_OK;
+}
+
 pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *options,
                              pls_kernel **out) {
     pls_context *context = system->device->context;
@@ -128,24 +197,7 @@ pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *optio
     kernel->system = system;
     kernel->options = options != NULL ? *options : pls_kernel_options_defaults();
     kernel->arena = pls_arena_measuring(system->device);
-    if (kernel->options.memory < 0 || kernel->options.tile < 0) {
-        status = pls_fail(context, PLS_ERROR_ARGUMENT,
-                          "monitor.memory and monitor.tile must not be negative");
-        goto cleanup;
-    }
-    if (kernel->options.gram != PLS_GRAM_F64 && kernel->options.gram != PLS_GRAM_SPLIT) {
-        status = pls_fail(context, PLS_ERROR_ARGUMENT,
-                          "monitor.gram: %d is no arithmetic; f64 or split was expected",
-                          (int)kernel->options.gram);
-        goto cleanup;
-    }
-    if (kernel->options.method == PLS_KERNEL_STRUCTURED && system->kind->gram == NULL) {
-        status = pls_fail(context, PLS_ERROR_UNSUPPORTED,
-                          "monitor.method: a %s system has no structured kernel; choose explicit "
-                          "or automatic",
-                          system->kind->name);
-        goto cleanup;
-    }
+    PLS_TRY(context, check_options(kernel));
     if (!pls_multiply(system->samples, kernel->options.trace ? 1 : system->outputs,
                       &kernel->size)) {
         status = pls_fail(context, PLS_ERROR_MEMORY,
@@ -153,9 +205,7 @@ pls_status pls_kernel_create(pls_system *system, const pls_kernel_options *optio
                           (long long)system->samples, (long long)system->outputs);
         goto cleanup;
     }
-    PLS_TRY(context, layout(kernel));
-    PLS_TRY(context, pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum"));
-    PLS_TRY(context, layout(kernel));
+    PLS_TRY(context, settle(kernel));
     *out = kernel;
     return PLS_OK;
 cleanup:
@@ -167,6 +217,7 @@ void pls_kernel_destroy(pls_kernel *kernel) {
     if (kernel != NULL) {
         pls_context *context = kernel->system->device->context;
         pls_floor_sample_destroy(context, kernel->sample);
+        pls_products_destroy(kernel->products);
         pls_arena_destroy(&kernel->arena);
         pls_release(context, kernel);
     }
@@ -179,7 +230,7 @@ const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_opt
 
 bool pls_kernel_way_of(const pls_kernel *kernel, int64_t i, pls_kernel_way *way) {
     const pls_system *system = kernel->system;
-    return system->kind->gram_way != NULL &&
+    return kernel->products == NULL && system->kind->gram_way != NULL &&
            system->kind->gram_way(system, &kernel->options, i, way);
 }
 
@@ -202,6 +253,9 @@ pls_status pls_kernel_compute(pls_kernel *kernel) {
     pls_context *context = system->device->context;
     pls_status status = PLS_OK;
     kernel->has_vector = false;
+    if (kernel->products != NULL) {
+        return pls_products_follow(system, kernel->products);
+    }
     if (!system->stands) {
         PLS_TRY(context, pls_system_evaluate(system, NULL, system->samples, kernel->outputs));
     }
@@ -211,6 +265,23 @@ cleanup:
     return status;
 }
 
+pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what) {
+    return kernel->products == NULL
+               ? PLS_OK
+               : pls_fail(kernel->system->device->context, PLS_ERROR_UNSUPPORTED,
+                          "%s: needs the tangent kernel itself, which is not held (%s)", what,
+                          kernel->products->reason);
+}
+
+const char *pls_kernel_is_matrix_free(const pls_kernel *kernel) {
+    return kernel->products != NULL ? kernel->products->reason : NULL;
+}
+
 pls_status pls_kernel_download(pls_kernel *kernel, double *host) {
-    return pls_download(kernel->system->device, kernel->matrix, host, kernel->size);
+    pls_context *context = kernel->system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_kernel_require_matrix(kernel, "the elements of the kernel"));
+    PLS_TRY(context, pls_download(kernel->system->device, kernel->matrix, host, kernel->size));
+cleanup:
+    return status;
 }

@@ -5,6 +5,7 @@
 #include "system/system.h"
 #include "tangent/alignment.h"
 #include "tangent/lanczos.h"
+#include "tangent/products.h"
 
 struct pls_kernel {
     pls_system *system;
@@ -19,6 +20,7 @@ struct pls_kernel {
     pls_view values;  /* 1 x size */
     pls_alignment_views alignment;
     pls_lanczos lanczos;
+    pls_products *products;          /* in the place of all these views where K is not held */
     struct pls_floor_sample *sample; /* of floor.c; NULL until the first measurement */
 };
 
@@ -33,6 +35,9 @@ struct pls_kernel {
  * weights that have been trained may magnify rounding more than those they came from. */
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
                             pls_spectrum *spectrum);
+
+/* PLS_ERROR_UNSUPPORTED, with `what` needs it, where K is not held. */
+pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what);
 
 /* Frees the sub-sample; NULL is allowed. */
 void pls_floor_sample_destroy(pls_context *context, struct pls_floor_sample *sample);

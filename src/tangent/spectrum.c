@@ -28,7 +28,7 @@ static const double NEXT_TOLERANCE = 1e-8;
 enum { SHIFT_TRIALS = 18 };
 
 pls_spectrum_options pls_spectrum_options_defaults(void) {
-    pls_spectrum_options options = {false, PLS_REFINE_BELOW_FLOOR, 16, 0, false};
+    pls_spectrum_options options = {false, PLS_REFINE_BELOW_FLOOR, 16, 0, false, 500};
     return options;
 }
 
@@ -267,6 +267,10 @@ pls_status pls_kernel_spectrum(pls_kernel *kernel, const pls_spectrum_options *o
     spectrum->size = kernel->size;
     spectrum->lambda_next = NAN;
     kernel->has_vector = false;
+    if (kernel->products != NULL) {
+        PLS_TRY(context, pls_products_spectrum(kernel->products, &resolved, spectrum));
+        goto cleanup;
+    }
     PLS_TRY(context, check_finite(kernel));
     double blur = 0.0;
     PLS_TRY(context, trace_of(kernel, &spectrum->trace));

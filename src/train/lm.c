@@ -35,6 +35,7 @@ pls_status pls_lm_create(pls_system *system, const pls_train_options *options, p
         PLS_TRY(context, pls_kernel_create(system, &whole, &lm->kernel));
         lm->owns_kernel = true;
     }
+    PLS_TRY(context, pls_kernel_require_matrix(lm->kernel, "train.optimizer: lm"));
     PLS_TRY(context, layout(lm));
     PLS_TRY(context, pls_arena_reserve(&lm->arena, "Levenberg-Marquardt steps"));
     PLS_TRY(context, layout(lm));

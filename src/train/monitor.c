@@ -40,6 +40,12 @@ pls_status pls_monitor_create(pls_system *system, const pls_train_options *optio
         return PLS_OK;
     }
     PLS_TRY(context, pls_kernel_create(system, &options->kernel, &monitor->kernel));
+    if (pls_kernel_is_matrix_free(monitor->kernel) != NULL) {
+        if (options->linearized) {
+            status = pls_kernel_require_matrix(monitor->kernel, "train.linearized");
+        }
+        goto cleanup;
+    }
     PLS_TRY(context, layout(monitor));
     PLS_TRY(context, pls_arena_reserve(&monitor->arena, "the kernel at the start"));
     PLS_TRY(context, layout(monitor));
@@ -113,8 +119,10 @@ static bool identity_holds(const pls_monitor *monitor, const pls_spectrum *spect
     double slack = spectrum->floor + system->kind->rounding_growth(system) *
                                          pls_dtype_roundoff(system->precision) *
                                          spectrum->lambda_max;
-    return rho >= spectrum->lambda_min - spectrum->lambda_min_residual - slack &&
-           rho <= spectrum->lambda_max + spectrum->lambda_max_residual + slack;
+    bool above = isnan(spectrum->lambda_min)
+                     ? rho >= -slack
+                     : rho >= spectrum->lambda_min - spectrum->lambda_min_residual - slack;
+    return above && rho <= spectrum->lambda_max + spectrum->lambda_max_residual + slack;
 }
 
 static pls_status keep_first(pls_monitor *monitor) {
@@ -135,26 +143,38 @@ static pls_status keep_first(pls_monitor *monitor) {
     return status;
 }
 
+/* What takes the kernel itself: its change, its alignment, and who sets mu. */
+static pls_status measure_matrix(pls_monitor *monitor, bool first, bool last, pls_record *record) {
+    pls_context *context = monitor->system->device->context;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, kernel_change(monitor, &record->kernel_change));
+    PLS_TRY(context, pls_kernel_alignment(monitor->kernel, &record->kernel_alignment));
+    if (first || last) {
+        pls_bottom *bottom = first ? &monitor->first_bottom : &monitor->last_bottom;
+        pls_bottom_destroy(context, bottom);
+        PLS_TRY(context, pls_kernel_bottom(monitor->kernel, &monitor->latest, bottom));
+    }
+cleanup:
+    return status;
+}
+
 pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *record) {
     pls_context *context = monitor->system->device->context;
     double start = pls_clock();
     bool first = !monitor->has_first;
     pls_spectrum *spectrum = &monitor->latest;
     pls_spectrum_options how = monitor->options->spectrum;
-    double change = 0.0, alignment = NAN;
     pls_status status = PLS_OK;
     how.full = how.full && (first || last);
     how.next = first || last;
     pls_spectrum_destroy(context, spectrum);
     PLS_TRY(context, pls_kernel_compute(monitor->kernel));
     PLS_TRY(context, pls_kernel_spectrum(monitor->kernel, &how, spectrum));
-    PLS_TRY(context, kernel_change(monitor, &change));
-    PLS_TRY(context, pls_kernel_alignment(monitor->kernel, &alignment));
-    if (first || last) {
-        pls_bottom *bottom = first ? &monitor->first_bottom : &monitor->last_bottom;
-        pls_bottom_destroy(context, bottom);
-        PLS_TRY(context, pls_kernel_bottom(monitor->kernel, spectrum, bottom));
+    record->kernel_change = record->kernel_alignment = NAN;
+    if (pls_kernel_is_matrix_free(monitor->kernel) == NULL) {
+        PLS_TRY(context, measure_matrix(monitor, first, last, record));
     }
+    monitor->has_first = true;
     if (first) {
         PLS_TRY(context, keep_first(monitor));
     }
@@ -163,12 +183,10 @@ pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *reco
     record->lambda_min_lower = spectrum->lambda_min_lower;
     record->lambda_min_upper = spectrum->lambda_min_upper;
     record->lambda_max = spectrum->lambda_max;
-    record->kernel_change = change;
     record->kernel_floor = spectrum->floor;
     record->condition_number = spectrum->condition_number;
-    record->kernel_alignment = alignment;
     record->effective_rank = pls_effective_rank(spectrum);
-    if (!(monitor->lambda_min_infimum <= spectrum->lambda_min)) {
+    if (!isnan(spectrum->lambda_min) && !(monitor->lambda_min_infimum <= spectrum->lambda_min)) {
         monitor->lambda_min_infimum = spectrum->lambda_min;
         monitor->infimum_floor = spectrum->floor;
     }
