@@ -46,6 +46,9 @@ typedef struct pls_second_options {
 /* Tolerance 1e-10, seed 0, kinks refused, memory 0. */
 pls_second_options pls_second_options_defaults(void);
 
+/* PLS_OK where the functions below can do their work: of the errors above the first. */
+pls_status pls_second_supported(pls_system *system, const pls_second_options *options);
+
 /* product = H_L v; v, product: P numbers. The tolerance is not used. */
 pls_status pls_loss_hessian_product(pls_system *system, pls_loss loss,
                                     const pls_second_options *options, const double *v,

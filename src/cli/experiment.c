@@ -57,17 +57,34 @@ cleanup:
     return status;
 }
 
+/* model.input, where it is not given: the images of the data if the first layer takes images, else
+ * vectors. */
+static pls_status take_input_of_data(cli *program, settings *all, const pls_dataset *data) {
+    const layer_list *layers = &all->model.layers;
+    pls_layer_type first = layers->count > 0 ? layers->values[0].type : PLS_LAYER_DENSE;
+    bool takes_vectors = first == PLS_LAYER_DENSE || first == PLS_LAYER_RESIDUAL_DENSE;
+    bool images = data->input_rank == 3 && !takes_vectors;
+    integer_list *input = &all->model.input;
+    pls_status status = PLS_OK;
+    free(input->values);
+    *input = (integer_list){0};
+    CLI_TRY(cli_allocate(program, 3, sizeof *input->values, "model.input", &input->values));
+    input->count = images ? 3 : 1;
+    if (images) {
+        memcpy(input->values, data->input_shape, 3 * sizeof *input->values);
+    } else {
+        input->values[0] = data->dimension;
+    }
+cleanup:
+    return status;
+}
+
 static pls_status resolve_model(cli *program, settings *all, experiment *built) {
     const pls_dataset *data = &built->data;
     pls_model *model = &built->model;
     pls_status status = PLS_OK;
     if (all->model.input.count == 0) {
-        free(all->model.input.values);
-        all->model.input = (integer_list){0};
-        CLI_TRY(cli_allocate(program, 1, sizeof *all->model.input.values, "model.input",
-                             &all->model.input.values));
-        all->model.input.values[0] = data->dimension;
-        all->model.input.count = 1;
+        CLI_TRY(take_input_of_data(program, all, data));
     }
     for (int64_t i = 0; i < all->model.layers.count; i++) {
         pls_layer_spec *layer = &all->model.layers.values[i];

@@ -144,6 +144,7 @@ static pls_status remove_run(cli *program, const char *folder) {
         "eigenvalues.npy",
         "eigenvalues_initial.npy",
         "kernel_infinite.npy",
+        "hessian_density.npy",
         "path.csv",
         "jacobian.npy",
         "report.html",

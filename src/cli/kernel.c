@@ -1,6 +1,7 @@
 /* plstar kernel: F, loss, gradient, K = J J^T and its spectrum at the initial weights. */
 #include "cli/bottom.h"
 #include "cli/commands.h"
+#include "cli/hessian.h"
 #include "cli/run.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@ typedef struct kernel_run {
     double distance;          /* of the kernel from it */
     pls_bottom bottom;
     double alignment;
+    hessian_norms hessian;
 } kernel_run;
 
 /* The limit of the kernel. Made before the folder, so that a model without one leaves nothing. */
@@ -178,10 +180,46 @@ static void summarize_limit(kernel_run *run) {
     }
 }
 
+/* kernel_ways: how each layer's contribution was computed; counts only where there was a choice. */
+static pls_status summarize_ways(kernel_run *run) {
+    json_t *list = json_array();
+    pls_kernel_way way;
+    for (int64_t i = 0; list != NULL && pls_kernel_way_of(run->kernel, i, &way); i++) {
+        json_t *item = json_pack("{s:I, s:s}", "layer", (json_int_t)way.layer, "way",
+                                 way.by_rows ? "rows" : "structured");
+        if (item != NULL && way.rows_operations > 0.0 &&
+            (json_object_set_new(item, "structured_operations",
+                                 json_real(way.structured_operations)) != 0 ||
+             json_object_set_new(item, "rows_operations", json_real(way.rows_operations)) != 0)) {
+            json_decref(item);
+            item = NULL;
+        }
+        if (item == NULL || json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return summary_object(&run->summary, "kernel_ways", list);
+}
+
+/* Of the layers that had a choice. */
+static void print_ways(const kernel_run *run) {
+    pls_kernel_way way;
+    for (int64_t i = 0; pls_kernel_way_of(run->kernel, i, &way); i++) {
+        if (way.rows_operations > 0.0) {
+            printf("layers.%-4lld by %s: %.3g operations a block for sums over positions, %.3g for "
+                   "rows\n",
+                   (long long)way.layer, way.by_rows ? "rows" : "positions",
+                   way.structured_operations, way.rows_operations);
+        }
+    }
+}
+
 static pls_status summarize(kernel_run *run) {
     summary *made = &run->summary;
     const pls_point *point = &run->point;
     const pls_spectrum *spectrum = &run->spectrum;
+    pls_status status = PLS_OK;
     summary_describe(made, &run->settings, &run->experiment);
     summary_number(made, "loss", point->loss, "the outputs are not finite");
     summary_number(made, "gradient_norm", point->gradient_norm, "the outputs are not finite");
@@ -204,8 +242,12 @@ static pls_status summarize(kernel_run *run) {
         summary_note(made, "%.3g was added to the kernel's diagonal to factorise it",
                      spectrum->shift);
     }
-    return bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
-                            "the kernel is 0");
+    CLI_TRY(hessian_summarize(made, &run->hessian));
+    CLI_TRY(summarize_ways(run));
+    CLI_TRY(bottom_summarize(made, "bottom_eigenvector", -1, &run->bottom, &run->experiment,
+                             "the kernel is 0"));
+cleanup:
+    return status;
 }
 
 /* rho = r^T K r / ||r||^2 lies between the extreme eigenvalues for the square loss. */
@@ -254,6 +296,8 @@ static void print_summary(const kernel_run *run, double seconds, const char *rep
     if (run->limit.kernel != NULL) {
         print_limit(run);
     }
+    hessian_print(&run->hessian);
+    print_ways(run);
     printf("time        %.3g s\n", seconds);
     printf("folder      %s\n", run->folder);
     if (report != NULL) {
@@ -272,12 +316,15 @@ pls_status command_kernel(cli *program, const command_line *given) {
     if (run.settings.output.infinite) {
         CLI_TRY(find_limit(&run));
     }
+    CLI_TRY(hessian_check(program, &run.settings, &run.experiment));
     CLI_TRY(run_folder(program, given, &run.settings, &run.folder));
     if (run.limit.kernel != NULL) {
         CLI_TRY(write_limit(&run));
     }
     CLI_TRY(measure_point(&run));
     CLI_TRY(measure_kernel(&run));
+    CLI_TRY(hessian_measure(program, &run.settings, &run.experiment, run.folder, &run.summary,
+                            &run.hessian));
     if (run.settings.output.jacobian) {
         CLI_TRY(write_jacobian(&run));
     }
@@ -290,6 +337,7 @@ pls_status command_kernel(cli *program, const command_line *given) {
     }
 cleanup:
     free(report);
+    hessian_destroy(program, &run.hessian);
     pls_bottom_destroy(program->context, &run.bottom);
     pls_spectrum_destroy(program->context, &run.spectrum);
     pls_kernel_destroy(run.kernel);

@@ -33,6 +33,14 @@ typedef struct step_size {
     double number; /* eta, or the factor C of 2 / lambda_max */
 } step_size;
 
+typedef enum hessian_choice {
+    HESSIAN_NONE,
+    HESSIAN_LOSS,
+    HESSIAN_OUTPUTS,
+    HESSIAN_LOSS_OUTPUTS,
+    HESSIAN_OUTPUTS_LOSS
+} hessian_choice;
+
 typedef struct settings {
     command command;
     uint64_t seed;
@@ -92,6 +100,14 @@ typedef struct settings {
         int refine; /* pls_refine */
         int64_t floor_samples;
     } monitor;
+    struct {
+        int of;          /* hessian_choice */
+        int64_t samples; /* 0 = all */
+        int kinks;       /* refuse, zero */
+        double tolerance;
+        int64_t probes, steps;
+        int64_t memory;
+    } hessian;
     struct {
         bool report, kernel, infinite, gradient, jacobian;
         double infinite_tolerance;

@@ -39,6 +39,13 @@ static const char *const methods[] = {[PLS_KERNEL_AUTOMATIC] = "automatic",
                                       NULL};
 static const char *const arithmetics[] = {[PLS_GRAM_F64] = "f64", [PLS_GRAM_SPLIT] = "split", NULL};
 static const char *const spectra[] = {"extremes", "full", NULL};
+static const char *const hessians[] = {[HESSIAN_NONE] = "none",
+                                       [HESSIAN_LOSS] = "loss",
+                                       [HESSIAN_OUTPUTS] = "outputs",
+                                       [HESSIAN_LOSS_OUTPUTS] = "loss,outputs",
+                                       [HESSIAN_OUTPUTS_LOSS] = "outputs,loss",
+                                       NULL};
+static const char *const kinks[] = {"refuse", "zero", NULL};
 static const char *const refinements[] = {[PLS_REFINE_NEVER] = "never",
                                           [PLS_REFINE_BELOW_FLOOR] = "below_floor",
                                           [PLS_REFINE_ALWAYS] = "always",
@@ -63,7 +70,7 @@ static const setting table[] = {
 
     {.key = "model.input", .type = SETTING_INTEGERS, .offset = FIELD(model.input), .text = "[]",
      .least = 1, .most = MOST,
-     .help = "shape of an input, [d] or [channels, height, width]; [] = the data's dimension"},
+     .help = "shape of an input, [d] or [channels, height, width]; [] = that of the data"},
     {.key = "model.parameterization", .type = SETTING_CHOICE,
      .offset = FIELD(model.parameterization), .text = "ntk", .names = parameterizations,
      .help = "ntk: W ~ N(0,1), scaled by sigma_w/sqrt(fan_in); standard: W ~ N(0, sigma_w^2/fan_in)"},
@@ -208,6 +215,28 @@ static const setting table[] = {
     {.key = "monitor.floor_samples", .type = SETTING_INTEGER,
      .offset = FIELD(monitor.floor_samples), .text = "16", .most = MOST, .zero = "estimate",
      .help = "samples computed in both precisions to measure rounding; estimate = a-priori, unmeasured"},
+
+    {.key = "hessian.of", .type = SETTING_CHOICE, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.of), .text = "none", .names = hessians,
+     .help = "whose Hessian norms plstar kernel measures: of the loss, of single outputs, of both"},
+    {.key = "hessian.samples", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.samples), .text = "all", .most = MOST, .zero = "all",
+     .help = "the first so many samples, where it is of outputs"},
+    {.key = "hessian.kinks", .type = SETTING_CHOICE, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.kinks), .text = "refuse", .names = kinks,
+     .help = "relu has no second derivative at 0; zero: go on with that of the pieces, 0"},
+    {.key = "hessian.tolerance", .type = SETTING_NUMBER,
+     .flags = SETTING_RESUMABLE | SETTING_POSITIVE, .offset = FIELD(hessian.tolerance),
+     .text = "1e-10", .most = 0.5, .help = "residual of an eigenvalue over the norm, at most"},
+    {.key = "hessian.probes", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.probes), .text = "none", .most = MOST, .zero = "none",
+     .help = "random vectors for trace and spectral density of the loss's Hessian"},
+    {.key = "hessian.steps", .type = SETTING_INTEGER, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.steps), .text = "32", .least = 1, .most = MOST,
+     .help = "Lanczos steps a probe"},
+    {.key = "hessian.memory", .type = SETTING_BYTES, .flags = SETTING_RESUMABLE,
+     .offset = FIELD(hessian.memory), .text = "4GiB", .zero = "4GiB",
+     .help = "bytes that Lanczos vectors may take; may change the last digits of norms"},
 
     {.key = "output.report", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.report), .text = "true", .help = "write report.html"},

@@ -23,10 +23,15 @@ pls_status pls_second_check(const pls_system *system, bool kinks_are_zero) {
     if (kink != NULL && !kinks_are_zero) {
         return pls_fail(context, PLS_ERROR_UNSUPPORTED,
                         "the %s system is not twice differentiable: %s; take another activation, "
-                        "or set kinks_are_zero to let second derivatives be 0 there",
+                        "or let second derivatives be 0 there by hessian.kinks: zero "
+                        "(kinks_are_zero in the library)",
                         system->kind->name, kink);
     }
     return PLS_OK;
+}
+
+pls_status pls_second_supported(pls_system *system, const pls_second_options *options) {
+    return pls_second_check(system, options != NULL && options->kinks_are_zero);
 }
 
 pls_status pls_second_check_finite(pls_device *device, pls_view x, pls_view scalar) {

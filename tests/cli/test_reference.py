@@ -1,4 +1,4 @@
-"""Small dense networks against float64 values of an independent automatic differentiation.
+"""Small networks against float64 values of an independent automatic differentiation.
 
 Differences are measured against the largest magnitude of each array: 1e-12 in f64, 1e-5 in f32."""
 
@@ -62,6 +62,31 @@ class Reference(Case):
 
     def test_kernel(self):
         self.each(self.check_kernel)
+
+    def test_hessians(self):
+        """Norms to 1e-9, as rounding of the products and the residual that is asked for allow."""
+        for name in NAMES:
+            folder = os.path.join(REFERENCE, name)
+            expected = read_safetensors(os.path.join(folder, "reference.safetensors"))
+            shape, norms = expected["output_hessian_norm"]
+            with self.subTest(network=name):
+                arguments = ["--set", f"model={folder}/model.json", "--tensors",
+                             f"{folder}/tensors.safetensors", "--hessian", "loss,outputs",
+                             "--hessian-samples", "3", "--precision", "f64", "--set",
+                             "output.report=false", "--out", name]
+                if name == "mlp_relu":
+                    self.refused(2, "kernel", *arguments,
+                                 words=["relu", "hessian.kinks: zero", "model.layers[0]"])
+                    self.assertFalse(os.path.exists(self.path(name)))
+                    arguments += ["--set", "hessian.kinks=zero"]
+                self.good("kernel", *arguments)
+                summary = self.summary(name)
+                found = [norm for row in summary["output_hessian_norm"] for norm in row]
+                self.assertEqual(shape, (3, len(found) // 3))
+                pairs = list(zip(found, norms))
+                pairs.append((summary["loss_hessian_norm"], expected["loss_hessian_norm"][1][0]))
+                for number, reference in pairs:
+                    self.assertLessEqual(abs(number / reference - 1), 1e-9)
 
     def test_train(self):
         self.each(self.check_train)

@@ -36,7 +36,7 @@ class Usage(Case):
         self.refused(2, "train", "--quiet=1", words=["--quiet takes no value"])
         self.refused(2, "train", "-z", words=["-z"])
         self.refused(2, "kernel", "--steps", "3", words=["kernel has no option --steps"])
-        self.refused(2, "kernel", "--hessian", "loss", words=["--hessian"])
+        self.refused(2, "train", "--hessian", "loss", words=["train has no option --hessian"])
         self.refused(2, "train", "one.yaml", "two.yaml", words=["two.yaml"])
         self.refused(2, "train", "--set", "train.steps", words=["KEY=VALUE"])
         self.refused(2, "train", "--set", "=3", words=["KEY=VALUE"])
@@ -63,7 +63,8 @@ class Usage(Case):
                 (["--set", "model.layers=[{width: 0}]"], ["model.layers[0].width"]),
                 (["--set", "model.layers=[{width: 3, activation: tahn}]"], ["nearest", "tanh"]),
                 (["--set", "model.layers=[{width: 3, units: 3}]"], ["units"]),
-                (["--set", "model.layers=[{type: conv, channels: 3, kernel: 3}]"],
+                (["--set", "model.input=[64]", "--set",
+                  "model.layers=[{type: conv, channels: 3, kernel: 3}]"],
                  ["conv", "takes images"]),
                 (["--set", "model.layers=[{type: dance, width: 3}]"], ["dance"]),
                 (["--set", "model.layers=[{width: 3}"], ["not YAML"]),

@@ -517,7 +517,8 @@ Test(second, kinks_are_refused_unless_asked_for) {
                          pls_loss_hessian_product(f.system, PLS_LOSS_SQUARE, NULL, v, product),
                          PLS_ERROR_UNSUPPORTED,
                          "model.layers[0] is relu, whose slope jumps at 0; take another "
-                         "activation, or set kinks_are_zero");
+                         "activation, or let second derivatives be 0 there by "
+                         "hessian.kinks: zero");
     SUPPORT_EXPECT_ERROR(f.context, pls_output_hessian_norms(f.system, NULL, 1, &options, norms),
                          PLS_ERROR_UNSUPPORTED, "set kinks_are_zero");
     options.kinks_are_zero = true;
