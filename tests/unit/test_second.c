@@ -520,7 +520,7 @@ Test(second, kinks_are_refused_unless_asked_for) {
                          "activation, or let second derivatives be 0 there by "
                          "hessian.kinks: zero");
     SUPPORT_EXPECT_ERROR(f.context, pls_output_hessian_norms(f.system, NULL, 1, &options, norms),
-                         PLS_ERROR_UNSUPPORTED, "kinks_are_zero in the library");
+                         PLS_ERROR_UNSUPPORTED, "hessian.kinks: zero");
     options.kinks_are_zero = true;
     network_check(&f, pls_output_hessian_norms(f.system, NULL, 1, &options, norms));
     cr_expect_gt(norms[0].value, 0.0);
