@@ -85,12 +85,6 @@ cleanup:
     return pls_phase_end(device, status);
 }
 
-static pls_status apply_loss(void *user, const int64_t *problems, pls_view x, pls_view y) {
-    (void)problems;
-    return pls_loss_curvature_apply(user, pls_view_reshape(x, x.cols, 1),
-                                    pls_view_reshape(y, y.cols, 1));
-}
-
 pls_status pls_loss_hessian_product(pls_system *system, pls_loss loss,
                                     const pls_second_options *options, const double *v,
                                     double *product) {
@@ -99,8 +93,8 @@ pls_status pls_loss_hessian_product(pls_system *system, pls_loss loss,
     pls_loss_curvature curvature;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_loss_curvature_open(system, loss, resolved.kinks_are_zero, &curvature));
-    PLS_TRY(context,
-            multiply(system->device, system->parameters, apply_loss, &curvature, 0, v, product));
+    PLS_TRY(context, multiply(system->device, system->parameters, pls_loss_curvature_apply_row,
+                              &curvature, 0, v, product));
 cleanup:
     pls_loss_curvature_close(&curvature);
     return status;

@@ -36,6 +36,10 @@ void pls_loss_curvature_close(pls_loss_curvature *curvature);
 /* y = H_L x; a pls_operator, user: the pls_loss_curvature. x, y: P x 1 f64. */
 pls_status pls_loss_curvature_apply(void *user, pls_view x, pls_view y);
 
+/* The same as a pls_operators with one slot: x, y: 1 x P. */
+pls_status pls_loss_curvature_apply_row(void *user, const int64_t *problems, pls_view x,
+                                        pls_view y);
+
 /* ---- H_(i,a) --------------------------------------------------------------------------------- */
 
 /* Problem p is output p mod k of the (p/k)-th listed sample. */

@@ -78,18 +78,24 @@ static pls_status weigh(pls_loss_curvature *c) {
     return pls_softmax_product(device, c->f, c->system->targets, c->tangent, c->weighed);
 }
 
-pls_status pls_loss_curvature_apply(void *user, pls_view x, pls_view y) {
+pls_status pls_loss_curvature_apply_row(void *user, const int64_t *problems, pls_view x,
+                                        pls_view y) {
     pls_loss_curvature *c = user;
     pls_system *system = c->system;
     pls_device *device = system->device;
     pls_context *context = device->context;
-    pls_view v = pls_view_reshape(x, 1, x.rows), product = pls_view_reshape(y, 1, y.rows);
     pls_status status = PLS_OK;
-    PLS_TRY(context, system->kind->pushforward(system, v, &c->arena, c->tangent));
+    (void)problems;
+    PLS_TRY(context, system->kind->pushforward(system, x, &c->arena, c->tangent));
     PLS_TRY(context, weigh(c));
-    PLS_TRY(context, system->kind->pullback(system, c->weighed, product));
-    PLS_TRY(context, system->kind->curvature(system, c->residual, v, &c->arena, c->bent));
-    PLS_TRY(context, pls_axpby(device, 1.0, c->bent, 1.0, product));
+    PLS_TRY(context, system->kind->pullback(system, c->weighed, y));
+    PLS_TRY(context, system->kind->curvature(system, c->residual, x, &c->arena, c->bent));
+    PLS_TRY(context, pls_axpby(device, 1.0, c->bent, 1.0, y));
 cleanup:
     return status;
+}
+
+pls_status pls_loss_curvature_apply(void *user, pls_view x, pls_view y) {
+    return pls_loss_curvature_apply_row(user, NULL, pls_view_reshape(x, 1, x.rows),
+                                        pls_view_reshape(y, 1, y.rows));
 }

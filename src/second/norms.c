@@ -18,7 +18,7 @@ enum { MOST_PRODUCTS = 20000 };
  * free must not change the bits. */
 static const int64_t DEFAULT_MEMORY = (int64_t)4 << 30;
 
-/* Rows of size P beside the basis: x and the products, and about as much for the tangents. */
+/* Vectors beside the basis: x and its product. */
 enum { VECTORS_BESIDE = 2 };
 
 static pls_status resolve(pls_context *context, const pls_second_options *options,
@@ -97,12 +97,6 @@ static void warn(pls_context *context, const char *what, const pls_eigenvalue *f
 
 /* ---- the loss -------------------------------------------------------------------------------- */
 
-static pls_status apply_loss(void *user, const int64_t *problems, pls_view x, pls_view y) {
-    (void)problems;
-    return pls_loss_curvature_apply(user, pls_view_reshape(x, x.cols, 1),
-                                    pls_view_reshape(y, y.cols, 1));
-}
-
 static pls_status loss_end(pls_lanczos *lanczos, const pls_second_options *options,
                            pls_lanczos_end end, pls_loss_curvature *curvature, const char *what,
                            pls_eigenvalue *found) {
@@ -110,8 +104,8 @@ static pls_status loss_end(pls_lanczos *lanczos, const pls_second_options *optio
     pls_lanczos_options how = lanczos_options(options, end);
     pls_ritz ritz = {0};
     pls_status status = PLS_OK;
-    PLS_TRY(context,
-            pls_lanczos_solve(lanczos, &how, 1, apply_loss, curvature, &ritz, pls_no_view()));
+    PLS_TRY(context, pls_lanczos_solve(lanczos, &how, 1, pls_loss_curvature_apply_row, curvature,
+                                       &ritz, pls_no_view()));
     *found = eigenvalue_of(&ritz, options->tolerance);
     warn(context, what, found);
 cleanup:
