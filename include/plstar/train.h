@@ -90,6 +90,7 @@ typedef struct pls_train_result {
     pls_record first, last;      /* records of step 0 and of the last step */
     pls_spectrum spectrum;       /* the last measurement; free by pls_train_result_destroy() */
     pls_spectrum first_spectrum; /* the measurement at step 0 */
+    char matrix_free[512];       /* why K was not held (pls_kernel_is_matrix_free); "" if it was */
     pls_bottom bottom;           /* who sets mu at the end; not known if the run ended early */
     pls_bottom first_bottom;     /* and at step 0 */
     double step_size;            /* eta as used; 1 of LM */

@@ -478,6 +478,23 @@ static pls_status settle_gram(cli *program, const settings *all) {
     return PLS_OK;
 }
 
+/* What needs the kernel itself. */
+static pls_status settle_matrix_free(cli *program, const settings *all) {
+    bool trains = all->command == COMMAND_TRAIN || all->command == COMMAND_SOLVE;
+    const char *needs = all->monitor.trace                ? "monitor.trace: true"
+                        : all->monitor.full != 0          ? "monitor.spectrum: full"
+                        : trains && all->train.linearized ? "train.linearized: true"
+                        : trains && all->train.optimizer == PLS_OPTIMIZER_LM ? "train.optimizer: lm"
+                                                                             : NULL;
+    if (all->monitor.method != PLS_KERNEL_MATRIX_FREE || needs == NULL) {
+        return PLS_OK;
+    }
+    return cli_fail(program, PLS_ERROR_CONFIG,
+                    "%s needs the kernel itself, which monitor.method: matrix_free does not form; "
+                    "choose one of the two",
+                    needs);
+}
+
 /* A section that the command has no use for was meant for another one. */
 static pls_status settle_sections(cli *program, const settings *all) {
     bool solve = all->command == COMMAND_SOLVE;
@@ -552,6 +569,7 @@ pls_status settings_settle(cli *program, settings *all) {
     CLI_TRY(settle_monitor(program, all));
     CLI_TRY(settle_sections(program, all));
     CLI_TRY(settle_gram(program, all));
+    CLI_TRY(settle_matrix_free(program, all));
     CLI_TRY(settle_system(program, all));
     settle_widths(all);
     if (settings_origin(all, "data.seed") == ORIGIN_DEFAULT) {

@@ -143,8 +143,8 @@ static const pls_bottom *latest_bottom(const train_run *run) {
 static pls_status summarize_bottom(train_run *run) {
     const pls_train_result *result = &run->result;
     bool at_end = result->bottom.known;
-    const char *why =
-        run->metrics.measured.step >= 0 ? "the kernel is 0" : "the kernel was not measured";
+    const char *why = run->metrics.measured.step >= 0 ? "the kernel is 0, or not held"
+                                                      : "the kernel was not measured";
     pls_status status = PLS_OK;
     CLI_TRY(bottom_summarize(&run->summary, "bottom_eigenvector", at_end ? result->steps : 0,
                              latest_bottom(run), &run->experiment, why));
@@ -211,6 +211,7 @@ static void summarize(train_run *run, const char *stopped) {
     const pls_record *last = &run->metrics.last, *measured = &run->metrics.measured;
     bool recorded = run->metrics.rows > 0, has_kernel = measured->step >= 0;
     const char *missing = recorded ? "it is not finite" : "no step was recorded";
+    const char *unmeasured = "the kernel was not measured";
     summary_describe(made, all, &run->experiment);
     summary_text(made, "optimizer", optimizer_name(all));
     summary_text(made, "loss_function", pls_loss_name((pls_loss)all->train.loss));
@@ -231,22 +232,25 @@ static void summarize(train_run *run, const char *stopped) {
                    : recorded && isfinite(last->loss) ? "the infimum of the loss is not 0"
                                                       : missing);
     summary_number(made, "distance", recorded ? last->distance : NAN, missing);
-    summary_spectrum(made, has_kernel ? measured->lambda_min : NAN,
-                     has_kernel ? measured->lambda_min_lower : NAN,
-                     has_kernel ? measured->lambda_min_upper : NAN,
-                     has_kernel ? measured->lambda_max : NAN,
-                     has_kernel ? measured->condition_number : NAN,
-                     has_kernel ? measured->kernel_floor : NAN, "the kernel was not measured");
+    summary_spectrum(
+        made, has_kernel ? measured->lambda_min : NAN,
+        has_kernel ? measured->lambda_min_lower : NAN,
+        has_kernel ? measured->lambda_min_upper : NAN, has_kernel ? measured->lambda_max : NAN,
+        has_kernel ? measured->condition_number : NAN, has_kernel ? measured->kernel_floor : NAN,
+        has_kernel ? "products with the kernel did not reach it" : unmeasured);
+    if (result->matrix_free[0] != '\0') {
+        summary_text(made, "kernel_matrix_free", result->matrix_free);
+    }
     summary_number(made, "kernel_change", has_kernel ? measured->kernel_change : NAN,
-                   "the kernel was not measured");
+                   has_kernel ? "the kernel is not held" : unmeasured);
     summary_number(made, "kernel_alignment", has_kernel ? measured->kernel_alignment : NAN,
-                   has_kernel ? "the kernel or the targets are 0" : "the kernel was not measured");
+                   has_kernel ? "the kernel or the targets are 0, or the kernel is not held"
+                              : unmeasured);
     summary_number(made, "effective_rank", has_kernel ? measured->effective_rank : NAN,
-                   has_kernel ? "the kernel is 0" : "the kernel was not measured");
+                   has_kernel ? "the kernel is 0, or not held" : unmeasured);
     summary_number(made, "mu_infimum", has_kernel ? result->lambda_min_infimum : NAN,
-                   "the kernel was not measured");
-    summary_number(made, "mu_infimum_floor", has_kernel ? result->infimum_floor : NAN,
-                   "the kernel was not measured");
+                   has_kernel ? "lambda_min was not known at every measured step" : unmeasured);
+    summary_number(made, "mu_infimum_floor", has_kernel ? result->infimum_floor : NAN, unmeasured);
     if (has_kernel && measured->step != last->step) {
         summary_note(made, "the spectrum is that of step %lld, the last one measured",
                      (long long)measured->step);
@@ -285,16 +289,20 @@ static void print_summary(const train_run *run, const char *stopped, double seco
         run_print_mu(measured->lambda_min, measured->lambda_min_lower, measured->lambda_min_upper,
                      measured->kernel_floor);
         printf("lambda_max  %.6g; smallest mu on the way ", measured->lambda_max);
-        if (result->lambda_min_infimum > result->infimum_floor) {
+        if (isnan(result->lambda_min_infimum)) {
+            printf("not known\n");
+        } else if (result->lambda_min_infimum > result->infimum_floor) {
             printf("%.6g\n", result->lambda_min_infimum);
         } else {
             printf("below its floor of %.3g\n", result->infimum_floor);
         }
         bottom_print(latest_bottom(run));
-        printf("kernel      moved by %.3g of its norm\n", measured->kernel_change);
+        if (!isnan(measured->kernel_change)) {
+            printf("kernel      moved by %.3g of its norm\n", measured->kernel_change);
+        }
         if (run->settings.train.loss == PLS_LOSS_SQUARE && !run->settings.monitor.trace) {
-            printf("PL ratio    lambda_min <= rho <= lambda_max held at %lld of %lld measured "
-                   "steps\n",
+            printf("PL ratio    %s <= rho <= lambda_max held at %lld of %lld measured steps\n",
+                   isnan(result->lambda_min_infimum) ? "0" : "lambda_min",
                    (long long)(result->measurements - result->violations),
                    (long long)result->measurements);
         }

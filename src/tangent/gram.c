@@ -120,17 +120,6 @@ cleanup:
     return status;
 }
 
-/* Views of K and its spectrum. */
-static pls_status hold(pls_kernel *kernel) {
-    pls_context *context = kernel->system->device->context;
-    pls_status status = PLS_OK;
-    PLS_TRY(context, layout(kernel));
-    PLS_TRY(context, pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum"));
-    PLS_TRY(context, layout(kernel));
-cleanup:
-    return status;
-}
-
 static pls_status go_without(pls_kernel *kernel, const char *reason) {
     pls_context *context = kernel->system->device->context;
     pls_status status = PLS_OK;
@@ -141,23 +130,27 @@ cleanup:
     return status;
 }
 
-/* Holds K, or goes without it where that is asked for or nothing else is possible. */
+/* Holds K, or goes without it where that is asked for or there is no room for it. */
 static pls_status settle(pls_kernel *kernel) {
     pls_system *system = kernel->system;
     pls_context *context = system->device->context;
     bool free_to_choose = kernel->options.method == PLS_KERNEL_AUTOMATIC &&
                           !kernel->options.trace && system->kind->pushforward != NULL;
     char reason[PLS_REASON_SIZE];
+    pls_status status = PLS_OK;
     if (kernel->options.method == PLS_KERNEL_MATRIX_FREE) {
         return go_without(kernel, "monitor.method is matrix_free");
     }
-    pls_status status = hold(kernel);
+    PLS_TRY(context, layout(kernel));
+    status = pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum");
     if (status == PLS_ERROR_MEMORY && free_to_choose) {
         snprintf(reason, sizeof reason, "%s", pls_error_text(context));
-        pls_arena_destroy(&kernel->arena);
         kernel->arena = pls_arena_measuring(system->device);
-        status = go_without(kernel, reason);
+        return go_without(kernel, reason);
     }
+    PLS_TRY(context, status);
+    PLS_TRY(context, layout(kernel));
+cleanup:
     return status;
 }
 

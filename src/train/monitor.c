@@ -186,7 +186,8 @@ pls_status pls_monitor_measure(pls_monitor *monitor, bool last, pls_record *reco
     record->kernel_floor = spectrum->floor;
     record->condition_number = spectrum->condition_number;
     record->effective_rank = pls_effective_rank(spectrum);
-    if (!isnan(spectrum->lambda_min) && !(monitor->lambda_min_infimum <= spectrum->lambda_min)) {
+    if (monitor->measurements == 0 || isnan(spectrum->lambda_min) ||
+        spectrum->lambda_min < monitor->lambda_min_infimum) { /* once unknown, it stays so */
         monitor->lambda_min_infimum = spectrum->lambda_min;
         monitor->infimum_floor = spectrum->floor;
     }

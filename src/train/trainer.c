@@ -18,6 +18,7 @@
 #include "train/step.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A loss this many times the first one that still grows is not coming back. */
@@ -421,6 +422,10 @@ static void finish(trainer *t) {
     result->spectrum = t->monitor.latest;
     t->monitor.first_spectrum.eigenvalues = NULL; /* now the result's */
     t->monitor.latest.eigenvalues = NULL;
+    if (t->monitor.kernel != NULL && pls_kernel_is_matrix_free(t->monitor.kernel) != NULL) {
+        snprintf(result->matrix_free, sizeof result->matrix_free, "%s",
+                 pls_kernel_is_matrix_free(t->monitor.kernel));
+    }
     result->first_bottom = t->monitor.first_bottom;
     result->bottom = t->monitor.last_bottom;
     t->monitor.first_bottom = t->monitor.last_bottom = (pls_bottom){0};
