@@ -45,7 +45,7 @@ static const option_entry table[] = {
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
      "extremes, or full: all eigenvalues"},
     {"method", 0, "NAME", RUNS, "monitor.method", NULL, "Tangent kernel",
-     "structured (layer by layer), explicit (Jacobian rows) or matrix_free"},
+     "structured, explicit (Jacobian rows) or matrix_free"},
     {"trace", 0, NULL, RUNS, "monitor.trace", "true", "Tangent kernel",
      "the n x n kernel summed over outputs"},
     {"hessian", 0, "WHAT", KERNEL, "hessian.of", NULL, "Tangent kernel",
