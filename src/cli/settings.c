@@ -484,6 +484,8 @@ static pls_status settle_matrix_free(cli *program, const settings *all) {
     const char *needs = all->monitor.trace                ? "monitor.trace: true"
                         : all->monitor.full != 0          ? "monitor.spectrum: full"
                         : trains && all->train.linearized ? "train.linearized: true"
+                        : trains && all->train.step_size.rule == STEP_THEOREM
+                            ? "train.step_size: theorem"
                         : trains && all->train.optimizer == PLS_OPTIMIZER_LM ? "train.optimizer: lm"
                                                                              : NULL;
     if (all->monitor.method != PLS_KERNEL_MATRIX_FREE || needs == NULL) {

@@ -125,11 +125,13 @@ static pls_status find_end(pls_products *products, pls_lanczos_end end, int64_t 
                              pls_no_view());
 }
 
-/* Of float64 data: growth of rounding in K, and the backward error of the method. */
+/* Of float64 data: growth of rounding in K, in the sum over samples in JT v and in v itself, and
+ * the backward error of the method. */
 static double floor_of(const pls_products *products, double lambda_max) {
     const pls_system *system = products->system;
     double size = (double)system->samples * (double)system->outputs;
-    return (system->kind->rounding_growth(system) + size) * pls_dtype_roundoff(PLS_F64) *
+    double passing = sqrt((double)system->samples) + 4.0;
+    return (system->kind->rounding_growth(system) + passing + size) * pls_dtype_roundoff(PLS_F64) *
            lambda_max;
 }
 
@@ -138,7 +140,7 @@ static void take_small_end(const pls_ritz *ritz, pls_spectrum *spectrum) {
     spectrum->lambda_min_lower = 0.0;
     spectrum->lambda_min = spectrum->condition_number = NAN;
     spectrum->lambda_min_residual = ritz->residual;
-    if (ritz->converged) {
+    if (ritz->converged || ritz->value <= spectrum->floor) { /* no less than lambda_min itself */
         spectrum->lambda_min = ritz->value;
         spectrum->lambda_min_lower = fmax(0.0, ritz->value - ritz->residual - spectrum->floor);
         spectrum->below_floor = !(ritz->value > spectrum->floor + ritz->residual);

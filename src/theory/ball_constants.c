@@ -23,6 +23,7 @@ static pls_status measure_kernel(pls_system *system, const pls_kernel_options *o
     PLS_TRY(context, pls_phase_begin(system->device, PLS_PHASE_CONSTANTS));
     PLS_TRY(context, pls_system_duplicate(system, NULL, system->samples, PLS_F64, &copy));
     PLS_TRY(context, pls_kernel_create(copy, &full, &kernel));
+    PLS_TRY(context, pls_kernel_require_matrix(kernel, "lambda_min at the center of the ball"));
     PLS_TRY(context, pls_kernel_compute(kernel));
     PLS_TRY(context, pls_kernel_spectrum(kernel, NULL, spectrum));
 cleanup:

@@ -219,6 +219,7 @@ pls_status pls_constants_estimate(pls_system *system, const pls_kernel_options *
     PLS_TRY(context, pls_arena_reserve(&s.arena, "sampling the constants of the theorem"));
     PLS_TRY(context, layout(&s));
     PLS_TRY(context, pls_kernel_create(s.system, &full, &s.kernel));
+    PLS_TRY(context, pls_kernel_require_matrix(s.kernel, "train.step_size: theorem"));
     PLS_TRY(context, sample_ball(&s, seed, constants));
     double l = constants->lipschitz, r = constants->residual_norm;
     constants->radius = radius_of(constants);

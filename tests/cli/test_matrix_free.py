@@ -58,6 +58,7 @@ class MatrixFree(Case):
         for arguments, words in ((["--trace"], ["monitor.trace: true"]),
                                  (["--spectrum", "full"], ["monitor.spectrum: full"]),
                                  (["--linearized"], ["train.linearized: true"]),
+                                 (["--step-size", "theorem"], ["train.step_size: theorem"]),
                                  (["--optimizer", "lm"], ["train.optimizer: lm"])):
             self.refused(2, "train", *SMALL, "--method", "matrix_free", *arguments, "--out", "t",
                          words=[*words, "matrix_free", "choose one of the two"])
