@@ -82,8 +82,8 @@ pls_status pls_kernel_product(pls_kernel *kernel, const double *v, double *produ
 pls_status pls_kernel_density(pls_kernel *kernel, const pls_quadrature_options *options,
                               pls_quadrature *density);
 
-/* Copies it to the host: size x size, both triangles. Errors: PLS_ERROR_UNSUPPORTED for a kernel
- * that is not held. */
+/* Copies it to the host: size x size, both triangles. Errors: of a kernel that is not held,
+ * PLS_ERROR_MEMORY if there was no room for it, else PLS_ERROR_UNSUPPORTED. */
 pls_status pls_kernel_download(pls_kernel *kernel, double *host);
 
 /* Rows of J, f64 on the host: samples first .. first+count-1, so count k x P numbers. */

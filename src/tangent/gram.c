@@ -120,10 +120,10 @@ cleanup:
     return status;
 }
 
-static pls_status go_without(pls_kernel *kernel, const char *reason) {
+static pls_status go_without(pls_kernel *kernel, const char *reason, bool asked_for) {
     pls_context *context = kernel->system->device->context;
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_products_create(kernel->system, reason, &kernel->products));
+    PLS_TRY(context, pls_products_create(kernel->system, reason, asked_for, &kernel->products));
     pls_log(context, PLS_LOG_INFO, "the tangent kernel is not held, K v = J (J^T v) is used: %s",
             reason);
 cleanup:
@@ -139,14 +139,14 @@ static pls_status settle(pls_kernel *kernel) {
     char reason[PLS_REASON_SIZE];
     pls_status status = PLS_OK;
     if (kernel->options.method == PLS_KERNEL_MATRIX_FREE) {
-        return go_without(kernel, "monitor.method is matrix_free");
+        return go_without(kernel, "monitor.method is matrix_free", true);
     }
     PLS_TRY(context, layout(kernel));
     status = pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum");
     if (status == PLS_ERROR_MEMORY && free_to_choose) {
         snprintf(reason, sizeof reason, "%s", pls_error_text(context));
         kernel->arena = pls_arena_measuring(system->device);
-        return go_without(kernel, reason);
+        return go_without(kernel, reason, false);
     }
     PLS_TRY(context, status);
     PLS_TRY(context, layout(kernel));
@@ -259,11 +259,7 @@ cleanup:
 }
 
 pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what) {
-    return kernel->products == NULL
-               ? PLS_OK
-               : pls_fail(kernel->system->device->context, PLS_ERROR_UNSUPPORTED,
-                          "%s: needs the tangent kernel itself, which is not held (%s)", what,
-                          kernel->products->reason);
+    return kernel->products == NULL ? PLS_OK : pls_products_refuse(kernel->products, what);
 }
 
 const char *pls_kernel_is_matrix_free(const pls_kernel *kernel) {

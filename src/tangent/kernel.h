@@ -36,7 +36,7 @@ struct pls_kernel {
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
                             pls_spectrum *spectrum);
 
-/* PLS_ERROR_UNSUPPORTED, with `what` needs it, where K is not held. */
+/* pls_products_refuse() where K is not held. */
 pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what);
 
 /* Frees the sub-sample; NULL is allowed. */

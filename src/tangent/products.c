@@ -44,7 +44,8 @@ cleanup:
     return status;
 }
 
-pls_status pls_products_create(pls_system *system, const char *reason, pls_products **out) {
+pls_status pls_products_create(pls_system *system, const char *reason, bool asked_for,
+                               pls_products **out) {
     pls_context *context = system->device->context;
     pls_products *products = NULL;
     pls_status status = PLS_OK;
@@ -58,6 +59,7 @@ pls_status pls_products_create(pls_system *system, const char *reason, pls_produ
             pls_allocate(context, 1, sizeof *products, "products with a kernel", &products));
     products->system = system;
     products->arena = pls_arena_measuring(system->device);
+    products->asked_for = asked_for;
     snprintf(products->reason, sizeof products->reason, "%s", reason);
     if (system->precision != PLS_F64) {
         PLS_TRY(context,
@@ -110,6 +112,13 @@ cleanup:
     return status;
 }
 
+pls_status pls_products_refuse(const pls_products *products, const char *what) {
+    return pls_fail(products->system->device->context,
+                    products->asked_for ? PLS_ERROR_UNSUPPORTED : PLS_ERROR_MEMORY,
+                    "%s: needs the tangent kernel itself, which is not held (%s)", what,
+                    products->reason);
+}
+
 /* ---- spectrum -------------------------------------------------------------------------------- */
 
 static pls_status apply_one(void *user, const int64_t *problems, pls_view x, pls_view y) {
@@ -156,10 +165,7 @@ pls_status pls_products_spectrum(pls_products *products, const pls_spectrum_opti
     pls_ritz large, small;
     pls_status status = PLS_OK;
     if (options->full) {
-        return pls_fail(context, PLS_ERROR_UNSUPPORTED,
-                        "monitor.spectrum: full needs the kernel itself, which is not held (%s); "
-                        "choose extremes",
-                        products->reason);
+        return pls_products_refuse(products, "monitor.spectrum: full");
     }
     PLS_TRY(context, pls_phase_begin(device, PLS_PHASE_EXTREMES));
     PLS_TRY(context, find_end(products, PLS_LANCZOS_LARGEST, MOST_PRODUCTS, options->seed, &large));

@@ -6,6 +6,7 @@
 
 #include "backend/phase.h"
 #include "system/system.h"
+#include "tangent/kernel.h"
 
 #include <math.h>
 #include <string.h>

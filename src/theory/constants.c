@@ -16,6 +16,7 @@
 
 #include "backend/phase.h"
 #include "system/system.h"
+#include "tangent/kernel.h"
 
 #include <math.h>
 #include <string.h>

@@ -263,7 +263,7 @@ Test(products, are_taken_where_the_kernel_does_not_fit) {
     cr_expect(strstr(pls_kernel_is_matrix_free(kernel), "bytes") != NULL);
     cr_expect(strstr(last_log, "K v = J (J^T v)") != NULL, "%s", last_log);
     double host[1];
-    SUPPORT_EXPECT_ERROR(f.context, pls_kernel_download(kernel, host), PLS_ERROR_UNSUPPORTED,
+    SUPPORT_EXPECT_ERROR(f.context, pls_kernel_download(kernel, host), PLS_ERROR_MEMORY,
                          "not held");
     pls_kernel_destroy(kernel);
     /* Who asks for a method gets it, or the reason why not. */
