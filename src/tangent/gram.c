@@ -120,33 +120,38 @@ cleanup:
     return status;
 }
 
-static pls_status go_without(pls_kernel *kernel, const char *reason, bool asked_for) {
-    pls_context *context = kernel->system->device->context;
+bool pls_kernel_may_let_go(const pls_kernel *kernel) {
+    return kernel->options.method == PLS_KERNEL_AUTOMATIC && !kernel->options.trace &&
+           kernel->system->kind->pushforward != NULL;
+}
+
+pls_status pls_kernel_let_go(pls_kernel *kernel, const char *reason) {
+    pls_device *device = kernel->system->device;
+    bool asked_for = kernel->options.method == PLS_KERNEL_MATRIX_FREE;
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_products_create(kernel->system, reason, asked_for, &kernel->products));
-    pls_log(context, PLS_LOG_INFO, "the tangent kernel is not held, K v = J (J^T v) is used: %s",
-            reason);
+    pls_arena_destroy(&kernel->arena);
+    kernel->arena = pls_arena_measuring(device);
+    PLS_TRY(device->context,
+            pls_products_create(kernel->system, reason, asked_for, &kernel->products));
+    pls_log(device->context, PLS_LOG_INFO,
+            "the tangent kernel is not held, K v = J (J^T v) is used: %s", reason);
 cleanup:
     return status;
 }
 
 /* Holds K, or goes without it where that is asked for or there is no room for it. */
 static pls_status settle(pls_kernel *kernel) {
-    pls_system *system = kernel->system;
-    pls_context *context = system->device->context;
-    bool free_to_choose = kernel->options.method == PLS_KERNEL_AUTOMATIC &&
-                          !kernel->options.trace && system->kind->pushforward != NULL;
+    pls_context *context = kernel->system->device->context;
     char reason[PLS_REASON_SIZE];
     pls_status status = PLS_OK;
     if (kernel->options.method == PLS_KERNEL_MATRIX_FREE) {
-        return go_without(kernel, "monitor.method is matrix_free", true);
+        return pls_kernel_let_go(kernel, "monitor.method is matrix_free");
     }
     PLS_TRY(context, layout(kernel));
     status = pls_arena_reserve(&kernel->arena, "the tangent kernel with its spectrum");
-    if (status == PLS_ERROR_MEMORY && free_to_choose) {
+    if (status == PLS_ERROR_MEMORY && pls_kernel_may_let_go(kernel)) {
         snprintf(reason, sizeof reason, "%s", pls_error_text(context));
-        kernel->arena = pls_arena_measuring(system->device);
-        return go_without(kernel, reason, false);
+        return pls_kernel_let_go(kernel, reason);
     }
     PLS_TRY(context, status);
     PLS_TRY(context, layout(kernel));

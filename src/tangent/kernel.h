@@ -39,6 +39,13 @@ pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *opti
 /* pls_products_refuse() where K is not held. */
 pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what);
 
+/* Whether the kernel may go without K if there is no room: the method is left to it, and the system
+ * gives J v. */
+bool pls_kernel_may_let_go(const pls_kernel *kernel);
+
+/* Gives K's memory back and goes on with products; `reason` says why, and is logged. */
+pls_status pls_kernel_let_go(pls_kernel *kernel, const char *reason);
+
 /* Frees the sub-sample; NULL is allowed. */
 void pls_floor_sample_destroy(pls_context *context, struct pls_floor_sample *sample);
 

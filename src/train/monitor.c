@@ -6,6 +6,7 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 bool pls_monitor_wanted(const pls_train_options *options) {
@@ -26,6 +27,23 @@ cleanup:
     return status;
 }
 
+/* Room for K_0. Where there is none beside K, the kernel is not held at all. */
+static pls_status hold_first(pls_monitor *monitor) {
+    pls_context *context = monitor->system->device->context;
+    char reason[PLS_REASON_SIZE];
+    pls_status status = PLS_OK;
+    PLS_TRY(context, layout(monitor));
+    status = pls_arena_reserve(&monitor->arena, "the kernel at the start");
+    if (status == PLS_ERROR_MEMORY && pls_kernel_may_let_go(monitor->kernel)) {
+        snprintf(reason, sizeof reason, "%s", pls_error_text(context));
+        return pls_kernel_let_go(monitor->kernel, reason);
+    }
+    PLS_TRY(context, status);
+    PLS_TRY(context, layout(monitor));
+cleanup:
+    return status;
+}
+
 pls_status pls_monitor_create(pls_system *system, const pls_train_options *options,
                               pls_monitor *monitor) {
     pls_context *context = system->device->context;
@@ -40,15 +58,12 @@ pls_status pls_monitor_create(pls_system *system, const pls_train_options *optio
         return PLS_OK;
     }
     PLS_TRY(context, pls_kernel_create(system, &options->kernel, &monitor->kernel));
-    if (pls_kernel_is_matrix_free(monitor->kernel) != NULL) {
-        if (options->linearized) {
-            status = pls_kernel_require_matrix(monitor->kernel, "train.linearized");
-        }
-        goto cleanup;
+    if (pls_kernel_is_matrix_free(monitor->kernel) == NULL) {
+        PLS_TRY(context, hold_first(monitor));
     }
-    PLS_TRY(context, layout(monitor));
-    PLS_TRY(context, pls_arena_reserve(&monitor->arena, "the kernel at the start"));
-    PLS_TRY(context, layout(monitor));
+    if (options->linearized) {
+        PLS_TRY(context, pls_kernel_require_matrix(monitor->kernel, "train.linearized"));
+    }
 cleanup:
     return status;
 }

@@ -384,6 +384,39 @@ ParameterizedTest(layer_case *c, layers, kernels_agree_with_rows) {
     }
 }
 
+/* K v without K. */
+ParameterizedTestParameters(layers, products_agree_with_rows) {
+    return all_cases();
+}
+
+ParameterizedTest(layer_case *c, layers, products_agree_with_rows) {
+    for (int trial = 0; trial < 2; trial++) {
+        pls_dtype precision = trial == 0 ? PLS_F64 : PLS_F32;
+        fixture f = set_up(c, precision);
+        pls_kernel_options options = pls_kernel_options_defaults();
+        pls_kernel *kernel = NULL;
+        options.method = PLS_KERNEL_MATRIX_FREE;
+        check(&f, pls_kernel_create(f.system, &options, &kernel));
+        check(&f, pls_kernel_compute(kernel));
+        int64_t size = pls_kernel_size(kernel);
+        double *rows = kernel_from_rows(&f, false), *v = zeros(size), *found = zeros(size),
+               *expected = zeros(size);
+        for (int64_t i = 0; i < size; i++) {
+            v[i] = cos(1.7 * (double)i + 0.3);
+        }
+        for (int64_t i = 0; i < size; i++) {
+            expected[i] = inner(rows + i * size, v, size);
+        }
+        check(&f, pls_kernel_product(kernel, v, found));
+        cr_expect_leq(error_of(found, expected, size), precision == PLS_F64 ? 1e-12 : 1e-5,
+                      "%s, %s: wrong by %.2e", chains[c->chain].name,
+                      pls_activation_name(c->activation), error_of(found, expected, size));
+        free(expected), free(found), free(v), free(rows);
+        pls_kernel_destroy(kernel);
+        tear_down(&f);
+    }
+}
+
 /* Rows of J are the pullbacks of unit vectors. */
 ParameterizedTestParameters(layers, rows_are_pullbacks) {
     return all_cases();

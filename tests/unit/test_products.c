@@ -218,10 +218,15 @@ Test(products, tell_the_density) {
 
 static const pls_backend *real_backend;
 static int64_t free_bytes;
+static int64_t questions, refuse_at; /* the one question that is told of no memory; 0 = none */
 
 static pls_status little_memory(pls_device *device, int64_t *available, int64_t *total) {
     pls_status status = real_backend->memory_info(device, available, total);
     *available = free_bytes;
+    questions++;
+    if (refuse_at > 0) {
+        *available = questions == refuse_at ? 0 : (int64_t)1 << 40;
+    }
     return status;
 }
 
@@ -283,6 +288,23 @@ Test(products, are_taken_where_the_kernel_does_not_fit) {
     free_bytes = (int64_t)1 << 30;
     SUPPORT_EXPECT_ERROR(f.context, pls_kernel_create(f.system, &options, &kernel),
                          PLS_ERROR_MEMORY, "monitor.memory");
+    /* Whatever does not fit in training, there is a reason, and K_0 is one of them. */
+    bool first_kernel = false;
+    refuse_at = 1;
+    do {
+        pls_train_options train = pls_train_options_defaults();
+        pls_train_result result;
+        memset(&result, 0, sizeof result);
+        train.steps = 1;
+        train.spectrum.products = 3;
+        questions = 0;
+        pls_status status = pls_train(f.system, &train, &result);
+        cr_expect(status == PLS_OK || status == PLS_ERROR_MEMORY, "question %lld: %s",
+                  (long long)refuse_at, pls_error_text(f.context));
+        first_kernel |= strstr(result.matrix_free, "the kernel at the start") != NULL;
+        pls_train_result_destroy(f.context, &result);
+    } while (refuse_at++ < questions);
+    cr_expect(first_kernel, "no run went without K for want of room for K_0");
     f.device->backend = real_backend;
     network_tear_down(&f);
 }
