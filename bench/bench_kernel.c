@@ -5,7 +5,8 @@
  * For every shape: the time of forward pass, kernel and extreme eigenvalues (best and median of
  * several), the multiply-adds they must cost, and the share of the GEMM rate measured in the same
  * run: float32 for forward and backward products and for rows of a convolution's Jacobian, float64
- * for the Gram. Only the lower triangle of a Gram is counted. */
+ * for the Gram. Only the lower triangle of a Gram is counted. Then a product K v = J (JT v) of a
+ * kernel that is not held, all in float64. */
 #include "backend/arena.h"
 #include "base/clock.h"
 #include "plstar/plstar.h"
@@ -146,6 +147,53 @@ static timing summarize(double *seconds) {
     return t;
 }
 
+/* Operations of K v = J (JT v), all in float64: the gradient of every layer and the pass back to
+ * it, and the forward tangent, which takes two products a layer behind the first. */
+static double count_product(const shape *s) {
+    double n = (double)s->samples, channels = (double)s->input[0], positions = 1.0, sum = 0.0;
+    for (int i = 1; i < s->input_rank; i++) {
+        positions *= (double)s->input[i];
+    }
+    for (int64_t l = 0; l < s->depth; l++) {
+        const pls_layer_spec *layer = &s->layers[l];
+        bool dense = layer->type == PLS_LAYER_DENSE;
+        if (!dense && layer->type != PLS_LAYER_CONV) {
+            channels *= layer->type == PLS_LAYER_FLATTEN ? positions : 1.0;
+            positions = 1.0;
+            continue;
+        }
+        double window = dense ? 1.0 : (double)(layer->kernel * layer->kernel);
+        double width = (double)(dense ? layer->width : layer->channels);
+        sum += (l > 0 ? 4.0 : 2.0) * 2.0 * n * positions * width * channels * window;
+        channels = width;
+    }
+    return sum;
+}
+
+/* One product with the kernel, without it. */
+static timing time_products(pls_context *context, pls_system *system) {
+    pls_kernel_options options = pls_kernel_options_defaults();
+    pls_kernel *kernel = NULL;
+    double seconds[REPEATS];
+    options.method = PLS_KERNEL_MATRIX_FREE;
+    check(context, pls_kernel_create(system, &options, &kernel));
+    check(context, pls_kernel_compute(kernel));
+    int64_t size = pls_kernel_size(kernel);
+    double *v = calloc((size_t)size, sizeof *v), *product = calloc((size_t)size, sizeof *v);
+    for (int64_t i = 0; i < size; i++) {
+        v[i] = sin((double)i);
+    }
+    for (int i = 0; i < REPEATS; i++) {
+        double start = pls_clock();
+        check(context, pls_kernel_product(kernel, v, product));
+        seconds[i] = pls_clock() - start;
+    }
+    free(product);
+    free(v);
+    pls_kernel_destroy(kernel);
+    return summarize(seconds);
+}
+
 static void run(pls_context *context, pls_device *device, const shape *s, double rate32,
                 double rate64) {
     pls_model model = pls_model_defaults();
@@ -200,6 +248,11 @@ static void run(pls_context *context, pls_device *device, const shape *s, double
     printf("%-36s  passes %.2f Gflop f32, Gram %.2f Gflop f64: at the GEMM rates %.4f s, share "
            "%.0f%%\n",
            "", passes * 1e-9, gram * 1e-9, floor, 100.0 * floor / k.best);
+    timing product = time_products(context, system);
+    double product_floor = count_product(s) / rate64;
+    printf("%-36s  K v without K: %.4f s (median %.4f), %.2f Gflop f64: share %.0f%%\n", "",
+           product.best, product.median, count_product(s) * 1e-9,
+           100.0 * product_floor / product.best);
     free(weights);
     pls_kernel_destroy(kernel);
     pls_system_destroy(system);

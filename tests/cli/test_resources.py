@@ -1,7 +1,9 @@
-"""Folders that cannot be written, full disks, too little memory."""
+"""Folders that cannot be written, full disks, too little memory, and what memory suffices for."""
 
 import os
+import random
 import resource
+import struct
 import unittest
 
 from support import SMALL, Case, main, run
@@ -61,6 +63,24 @@ class Resources(Case):
         self.assertFalse(os.path.exists(self.path("k")))
         self.refused(4, "kernel", "--set", "data.samples=1797", "--set", "data.source=digits",
                      "--set", "model.width=3000000", "--out", "k", words=["bytes"])
+
+    @unittest.skipIf("UBSAN_OPTIONS" in os.environ or "GCOV_ERROR_FILE" in os.environ,
+                     "instrumented programs need memory and time of their own")
+    def test_convolutions_within_two_gigabytes(self):
+        """Three convolutions of 64 channels on 28 x 28 images, 64 samples of 10 outputs."""
+        draw = random.Random(1)
+        with open(self.path("noise-images-idx3-ubyte"), "wb") as file:
+            file.write(struct.pack(">IIII", 2051, 64, 28, 28) + draw.randbytes(64 * 784))
+        with open(self.path("noise-labels-idx1-ubyte"), "wb") as file:
+            file.write(struct.pack(">II", 2049, 64) + bytes(i % 10 for i in range(64)))
+        conv = "{type: conv, channels: 64, kernel: 3, activation: tanh}"
+        for name, head in (("flat", "{type: flatten}"), ("mean", "{type: global_average_pool}")):
+            self.good("kernel", "--set", "data.source=idx:noise", "--set",
+                      f"model.layers=[{conv}, {conv}, {conv}, {head}, {{width: 10}}]", "--set",
+                      "output.report=false", "--out", name)
+            self.assertEqual(self.summary(name)["equations"], 640)
+        kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        self.assertLess(kilobytes, 2000000)
 
     def test_sphere_larger_than_memory(self):
         self.refused(4, "kernel", "--set", "data.source=sphere", "--set",
