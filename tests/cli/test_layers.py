@@ -4,7 +4,7 @@ import gzip
 import os
 import struct
 
-from support import Case, main
+from support import HERE, Case, main
 
 
 class Layers(Case):
@@ -43,6 +43,11 @@ class Layers(Case):
                   f"model.layers={layers}", "--steps", "3", "--linearized", "--out", "t")
         self.good("train", "--resume", "t", "--steps", "5")
         self.assertEqual(len(self.metrics("t")), 6)
+
+    def test_the_example(self):
+        example = os.path.join(HERE, "..", "..", "docs", "examples", "convolution.yaml")
+        result = self.good("train", example, "--steps", "2", "--out", "t")
+        self.assertIn("1x8x8 -> conv 32 3x3 gelu -> residual conv 32 3x3 gelu", result.stdout)
 
     def test_vectors_stay_vectors(self):
         result = self.good(*self.kernel("[{width: 8, activation: tanh}, {width: 3}]"))
