@@ -24,6 +24,11 @@ static const char *const placed_keys[] = {"command",
                                           "lambda_max",
                                           "condition_number",
                                           "kernel_floor",
+                                          "loss_hessian_norm",
+                                          "loss_hessian_lambda_min",
+                                          "loss_hessian_trace",
+                                          "loss_hessian_trace_error",
+                                          "output_hessian_norm_max",
                                           "infinite_width_distance",
                                           "infinite_width_lambda_min",
                                           "infinite_width_lambda_max",
@@ -242,6 +247,30 @@ static void size_row(pls_text *page, const pls_report_run *run) {
     }
 }
 
+/* Second derivatives, where they were asked for. */
+static void hessian_rows(pls_text *page, const pls_report_run *run) {
+    double trace = pls_report_number(run, "loss_hessian_trace");
+    double error = pls_report_number(run, "loss_hessian_trace_error");
+    number_row(page, "Hessian norm ‖<i>H<sub>L</sub></i>‖", "of the loss, spectral",
+               pls_report_number(run, "loss_hessian_norm"));
+    number_row(page, "<i>λ</i><sub>min</sub>(<i>H<sub>L</sub></i>)",
+               "negative: the loss is not convex here",
+               pls_report_number(run, "loss_hessian_lambda_min"));
+    if (!isnan(trace)) {
+        start_value(page, "Trace of <i>H<sub>L</sub></i>", "estimated with random vectors");
+        pls_text_number(page, trace);
+        if (!isnan(error)) {
+            pls_text_append(page, "<small>standard error ");
+            pls_text_number(page, error);
+            pls_text_append(page, "</small>");
+        }
+        end_value(page);
+    }
+    number_row(page, "Largest ‖<i>H<sub>i,a</sub></i>‖",
+               "Hessian of one output of one sample; it bounds how fast <i>K</i> changes",
+               pls_report_number(run, "output_hessian_norm_max"));
+}
+
 static void loss_rows(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     if (!isnan(facts->loss)) {
         start_value(page, "Loss <i>L</i>",
@@ -264,6 +293,7 @@ static void loss_rows(pls_text *page, const pls_report_run *run, const pls_repor
                pls_report_number(run, "gradient_norm"));
     number_row(page, "PL ratio <i>ρ</i>", "½‖∇<i>L</i>‖² / <i>L</i>",
                pls_report_number(run, "pl_ratio"));
+    hessian_rows(page, run);
     if (run->is_train) {
         number_row(page, "Steps", "", facts->steps > 0.0 ? facts->steps : NAN);
         number_row(page, "Step size <i>η</i>", "", pls_report_number(run, "step_size"));
@@ -291,6 +321,12 @@ static void kernel_rows(pls_text *page, const pls_report_run *run, const pls_rep
                                  : "smallest eigenvalue of the tangent kernel",
                    pls_report_number(run, "lambda_min"), pls_report_number(run, "lambda_min_lower"),
                    pls_report_number(run, "lambda_min_upper"), floor_value);
+    if (isnan(pls_report_number(run, "lambda_min"))) {
+        number_row(
+            page, "Upper bound of μ",
+            "a Rayleigh quotient; the kernel is not held, and products with it did not reach μ",
+            pls_report_number(run, "lambda_min_upper"));
+    }
     if (run->is_train && facts->mu_measured > 0) {
         eigenvalue_row(page, "Smallest measured μ", "over all measured steps", facts->mu,
                        facts->mu_lower, facts->mu_upper, facts->mu_floor);

@@ -30,7 +30,11 @@ class Hessian(Case):
             self.assertGreater(summary["seconds"][key], 0)
 
     def test_trace_and_density(self):
-        self.good(*SHORT, "--hessian", "loss", "--set", "hessian.probes=64", "--out", "h")
+        self.good(*SHORT, "--hessian", "loss", "--set", "hessian.probes=64", "--set",
+                  "output.report=true", "--out", "h")
+        page = self.read("h", "report.html").decode()
+        for word in ("Hessian norm", "Trace of <i>H<sub>L</sub></i>", "standard error"):
+            self.assertIn(word, page)
         summary = self.summary("h")
         self.assertGreater(summary["loss_hessian_trace_error"], 0)
         shape, rows = read_npy(self.path("h", "hessian_density.npy"))
