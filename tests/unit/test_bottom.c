@@ -406,12 +406,14 @@ static pls_status look(pls_context *context, void *user) {
     pls_kernel *kernel = NULL;
     pls_spectrum spectrum = {0};
     pls_bottom bottom = {0};
+    pls_kernel_options held = pls_kernel_options_defaults();
     pls_spectrum_options options = pls_spectrum_options_defaults();
+    held.method = PLS_KERNEL_STRUCTURED; /* an automatic one would do without K */
     plan.precision = *(pls_dtype *)user;
     options.floor_samples = 0;
     options.next = true;
     pls_status status = network_build(&f, &plan);
-    status = status != PLS_OK ? status : pls_kernel_create(f.system, NULL, &kernel);
+    status = status != PLS_OK ? status : pls_kernel_create(f.system, &held, &kernel);
     status = status != PLS_OK ? status : pls_kernel_compute(kernel);
     status = status != PLS_OK ? status : pls_kernel_spectrum(kernel, &options, &spectrum);
     status = status != PLS_OK ? status : pls_kernel_bottom(kernel, &spectrum, &bottom);

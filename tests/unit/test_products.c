@@ -339,6 +339,7 @@ Test(products, survive_any_failing_allocation) {
 Test(products, watch_training) {
     network_plan plan = dense;
     pls_train_result results[2];
+    pls_context *contexts[2];
     memset(results, 0, sizeof results);
     for (int free_of_matrix = 0; free_of_matrix < 2; free_of_matrix++) {
         network_fixture f = network_set_up(&plan);
@@ -347,7 +348,8 @@ Test(products, watch_training) {
         options.measure_every = 3;
         options.kernel.method = free_of_matrix ? PLS_KERNEL_MATRIX_FREE : PLS_KERNEL_AUTOMATIC;
         network_check(&f, pls_train(f.system, &options, &results[free_of_matrix]));
-        network_tear_down(&f);
+        network_take_down(&f);
+        contexts[free_of_matrix] = f.context;
     }
     const pls_record *held = &results[0].last, *found = &results[1].last;
     cr_expect_lt(fabs(found->loss / held->loss - 1.0), 1e-9); /* by way of 2/lambda_max */
@@ -359,6 +361,10 @@ Test(products, watch_training) {
     cr_expect(!results[1].bottom.known);
     cr_expect_str_eq(results[0].matrix_free, "");
     cr_expect_str_eq(results[1].matrix_free, "monitor.method is matrix_free");
+    for (int r = 0; r < 2; r++) {
+        pls_train_result_destroy(contexts[r], &results[r]);
+        pls_context_destroy(contexts[r]);
+    }
     /* Where mu is not reached once, no infimum of it is claimed. */
     network_fixture f = network_set_up(&plan);
     pls_train_options options = pls_train_options_defaults();
@@ -371,6 +377,7 @@ Test(products, watch_training) {
     network_check(&f, pls_train(f.system, &options, &result));
     cr_expect(isnan(result.lambda_min_infimum));
     cr_expect_eq(result.violations, 0);
+    pls_train_result_destroy(f.context, &result);
     options.linearized = true;
     SUPPORT_EXPECT_ERROR(f.context, pls_train(f.system, &options, &result), PLS_ERROR_UNSUPPORTED,
                          "train.linearized");
