@@ -232,6 +232,32 @@ cleanup:
     return status;
 }
 
+/* J v for the probe, and JT (f - y), which is the gradient again. */
+static pls_status compare_products(const comparison *c) {
+    const reference_case *r = c->reference;
+    pls_context *context = r->context;
+    int64_t n = pls_system_equations(r->system), p = pls_system_parameters(r->system), count;
+    double *probe = NULL, *residual = NULL, *product = NULL;
+    pls_point point;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, read_array(c->reference, r->values, "probe", &probe, &count));
+    PLS_TRY(context, pls_allocate(context, n, sizeof *residual, "residuals", &residual));
+    PLS_TRY(context, pls_allocate(context, n > p ? n : p, sizeof *product, "a product", &product));
+    PLS_TRY(context, pls_system_jacobian_product(r->system, probe, product));
+    PLS_TRY(context, compare(c, "jvp", product, n));
+    PLS_TRY(context, pls_system_measure(r->system, PLS_LOSS_SQUARE, &point, residual, NULL));
+    for (int64_t i = 0; i < n; i++) {
+        residual[i] -= r->data.targets[i];
+    }
+    PLS_TRY(context, pls_system_transposed_product(r->system, residual, product));
+    PLS_TRY(context, compare(c, "gradient", product, p));
+cleanup:
+    pls_release(context, probe);
+    pls_release(context, residual);
+    pls_release(context, product);
+    return status;
+}
+
 pls_status reference_check_kernel(reference_case *reference, pls_kernel_method method,
                                   reference_visitor *visit, void *user) {
     comparison c = {reference, visit, user};
@@ -247,6 +273,7 @@ pls_status reference_check_kernel(reference_case *reference, pls_kernel_method m
     how.full = true;
     how.refine = PLS_REFINE_NEVER;
     PLS_TRY(context, compare_point(&c));
+    PLS_TRY(context, compare_products(&c));
     PLS_TRY(context, pls_allocate(context, n * n, sizeof *matrix, "a kernel", &matrix));
     PLS_TRY(context, pls_kernel_create(reference->system, &options, &kernel));
     PLS_TRY(context, pls_kernel_compute(kernel));

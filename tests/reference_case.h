@@ -29,8 +29,8 @@ void reference_close(reference_case *reference);
 /* One comparison: good if error <= tolerance. */
 typedef void reference_visitor(void *user, const char *what, double error, double tolerance);
 
-/* Outputs, loss, gradient, PL ratio; kernel by the method, eigenvalues and the interval of the
- * smallest one. */
+/* Outputs, loss, gradient, PL ratio, J v, JT r; kernel by the method, eigenvalues and the interval
+ * of the smallest one. */
 pls_status reference_check_kernel(reference_case *reference, pls_kernel_method method,
                                   reference_visitor *visit, void *user);
 

@@ -89,6 +89,12 @@ pls_status pls_kernel_download(pls_kernel *kernel, double *host);
 /* Rows of J, f64 on the host: samples first .. first+count-1, so count k x P numbers. */
 pls_status pls_system_jacobian(pls_system *system, int64_t first, int64_t count, double *host);
 
+/* product = J v, N numbers in the order of rows of K, for v of P numbers; and product = J^T u, P
+ * numbers for u of N. On the host, in the system's precision between. Errors:
+ * PLS_ERROR_UNSUPPORTED for systems without J v, PLS_ERROR_MEMORY. */
+pls_status pls_system_jacobian_product(pls_system *system, const double *v, double *product);
+pls_status pls_system_transposed_product(pls_system *system, const double *u, double *product);
+
 /* ---- spectrum -------------------------------------------------------------------------------- */
 
 /* When a float32 measurement is repeated on a float64 copy of the system. */

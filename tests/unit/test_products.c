@@ -322,6 +322,19 @@ static pls_status measure_once(pls_context *context, void *user) {
     status = status == PLS_OK ? pls_kernel_compute(kernel) : status;
     status = status == PLS_OK ? pls_kernel_spectrum(kernel, NULL, &spectrum) : status;
     status = status == PLS_OK ? pls_kernel_density(kernel, &few, &density) : status;
+    if (status == PLS_OK) { /* J JT u by its two halves */
+        static double u[MOST], through[4096], whole[MOST], found[MOST];
+        cr_assert_leq(pls_system_parameters(f.system), 4096);
+        for (int64_t i = 0; i < pls_kernel_size(kernel); i++) {
+            u[i] = cos((double)i);
+        }
+        status = pls_system_transposed_product(f.system, u, through);
+        status = status == PLS_OK ? pls_system_jacobian_product(f.system, through, found) : status;
+        status = status == PLS_OK ? pls_kernel_product(kernel, u, whole) : status;
+        for (int64_t i = 0; status == PLS_OK && i < pls_kernel_size(kernel); i++) {
+            cr_expect_lt(fabs(found[i] - whole[i]), 1e-4 * (1.0 + fabs(whole[i])));
+        }
+    }
     pls_quadrature_destroy(context, &density);
     pls_spectrum_destroy(context, &spectrum);
     pls_kernel_destroy(kernel);

@@ -68,7 +68,7 @@ ParameterizedTestParameters(reference, point_and_kernel) {
 }
 
 ParameterizedTest(network_case *c, reference, point_and_kernel) {
-    run(c, reference_check_kernel, 9);
+    run(c, reference_check_kernel, 11);
 }
 
 ParameterizedTestParameters(reference, gradient_descent) {
