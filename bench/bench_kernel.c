@@ -127,11 +127,14 @@ static void count(const shape *s, const pls_kernel *kernel, double *passes, doub
         double weights = width * channels * window, rows = 2.0 * n * k * positions * weights;
         *passes += 2.0 * n * weights * positions * (l > 0 ? 1.0 + k : 1.0);
         pls_kernel_way_of(kernel, part++, &way);
+        double pairs = n * n / (double)(way.samples * way.samples); /* of blocks, whole and part */
         if (dense) {
             *gram += n * n * channels + n * k * n * k * width; /* half of 2 n^2 p */
         } else {
             *passes += way.by_rows ? rows : 0.0;
-            *gram += way.by_rows ? way.rows_operations - rows : way.structured_operations;
+            double block = rows * (double)way.samples / n; /* to form a block's rows */
+            *gram +=
+                pairs * (way.by_rows ? way.rows_operations - block : way.structured_operations);
         }
         channels = width;
     }

@@ -57,10 +57,11 @@ const char *pls_kernel_arithmetic(const pls_system *system, const pls_kernel_opt
 /* How one layer's contribution to the kernel is computed: by the cheaper of two ways, or by rows if
  * the explicit method is asked for. */
 typedef struct pls_kernel_way {
-    int64_t layer; /* its index in the model */
-    bool by_rows;  /* from rows of the layer's Jacobian; else structured, without them */
-    double structured_operations; /* floating-point operations of either way, for a block of */
-    double rows_operations;       /* samples with itself; both 0 where rows never pay (dense) */
+    int64_t layer;   /* its index in the model */
+    bool by_rows;    /* from rows of the layer's Jacobian; else structured, without them */
+    int64_t samples; /* of a block; the kernel is made of pairs of blocks */
+    double structured_operations; /* floating-point operations of either way, for a block with */
+    double rows_operations;       /* itself; both 0 where rows never pay (dense) */
 } pls_kernel_way;
 
 /* The i-th layer with parameters, from 0; false past the last one, and for systems that have no

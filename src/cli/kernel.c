@@ -216,8 +216,9 @@ static pls_status summarize_ways(kernel_run *run) {
     json_t *list = json_array();
     pls_kernel_way way;
     for (int64_t i = 0; list != NULL && pls_kernel_way_of(run->kernel, i, &way); i++) {
-        json_t *item = json_pack("{s:I, s:s}", "layer", (json_int_t)way.layer, "way",
-                                 way.by_rows ? "rows" : "structured");
+        json_t *item =
+            json_pack("{s:I, s:s, s:I}", "layer", (json_int_t)way.layer, "way",
+                      way.by_rows ? "rows" : "structured", "samples", (json_int_t)way.samples);
         if (item != NULL && way.rows_operations > 0.0 &&
             (json_object_set_new(item, "structured_operations",
                                  json_real(way.structured_operations)) != 0 ||
@@ -238,10 +239,10 @@ static void print_ways(const kernel_run *run) {
     pls_kernel_way way;
     for (int64_t i = 0; pls_kernel_way_of(run->kernel, i, &way); i++) {
         if (way.rows_operations > 0.0) {
-            printf("layers.%-4lld by %s: %.3g operations a block for sums over positions, %.3g for "
-                   "rows\n",
+            printf("layers.%-4lld by %s: %.3g operations for sums over positions, %.3g for rows "
+                   "(%lld samples)\n",
                    (long long)way.layer, way.by_rows ? "rows" : "positions",
-                   way.structured_operations, way.rows_operations);
+                   way.structured_operations, way.rows_operations, (long long)way.samples);
         }
     }
 }

@@ -10,7 +10,7 @@
 
 /* Columns of a range for layers that share weights: each range costs all patches anew, so that it
  * is a long one. */
-enum { SHARED_RANGE = 1 << 15 };
+enum { SHARED_RANGE = 1 << 17 };
 
 pls_gram_way pls_layer_gram_way(const pls_layer *layer, int64_t k, bool trace, int64_t n_u,
                                 int64_t n_v) {

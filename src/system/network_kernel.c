@@ -133,7 +133,8 @@ bool pls_network_gram_way(const pls_system *base, const pls_kernel_options *opti
             continue;
         }
         pls_gram_way chosen = gram_way(system, options, layer);
-        *way = (pls_kernel_way){l, chosen.by_rows, chosen.structured, chosen.rows};
+        *way = (pls_kernel_way){l, chosen.by_rows, pls_smaller(system->block, system->base.samples),
+                                chosen.structured, chosen.rows};
         return true;
     }
     return false;

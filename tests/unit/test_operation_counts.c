@@ -200,6 +200,7 @@ Test(operation_counts, the_cheaper_way_is_taken) {
         for (int64_t l = 0; l < 3; l++) {
             cr_assert(pls_kernel_way_of(kernel, l, &way));
             cr_expect_eq(way.layer, 2 * l);
+            cr_expect_eq(way.samples, 6);
             cr_expect_eq(way.by_rows, by_rows[l] || explicit_way, "layer %lld",
                          (long long)way.layer);
         }
