@@ -10,10 +10,14 @@
 
 enum { PIECE = 8192 }; /* elements that a thread takes at a time */
 
+/* An element of an activation costs about as much as so many multiply-adds. */
+enum { ELEMENT_WORK = 4 };
+
 void pls_cpu_for_elements(pls_device *device, int64_t rows, int64_t cols, pls_cpu_kernel *kernel,
                           const void *arguments) {
     int64_t count = rows * cols, pieces = (count + PIECE - 1) / PIECE;
-#pragma omp parallel for schedule(static) num_threads(pls_cpu(device)->threads) if (pieces > 1)
+    int threads = pls_cpu_threads(device, ELEMENT_WORK * (double)count);
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t piece = 0; piece < pieces; piece++) {
         int64_t end = pls_least((piece + 1) * PIECE, count);
         for (int64_t e = piece * PIECE; e < end;) {

@@ -22,6 +22,14 @@ static inline pls_cpu_state *pls_cpu(const pls_device *device) {
     return device->state;
 }
 
+/* Multiply-adds, or numbers read, below which waking other threads costs more than they save. */
+enum { PLS_CPU_SMALL_WORK = 1 << 17 };
+
+/* How many threads share so much work. */
+static inline int pls_cpu_threads(const pls_device *device, double work) {
+    return work < PLS_CPU_SMALL_WORK ? 1 : pls_cpu(device)->threads;
+}
+
 static inline int64_t pls_least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -51,7 +59,7 @@ static inline void pls_store(pls_view view, int64_t i, int64_t j, double value) 
 /* Works on elements (row, col) .. (row, col + count - 1). */
 typedef void pls_cpu_kernel(const void *arguments, int64_t row, int64_t col, int64_t count);
 
-/* Calls the kernel for pieces of rows that cover rows x cols elements, from several threads. */
+/* Calls the kernel for pieces of rows that cover rows x cols elements, from one or more threads. */
 void pls_cpu_for_elements(pls_device *device, int64_t rows, int64_t cols, pls_cpu_kernel *kernel,
                           const void *arguments);
 

@@ -98,6 +98,12 @@ static pls_view op_cols(pls_transpose transpose, pls_view x, int64_t first, int6
     return transpose == PLS_PLAIN ? pls_view_cols(x, first, count) : pls_view_rows(x, first, count);
 }
 
+/* Multiply-adds of so many products c = op(a) op(b). */
+static double product_work(pls_transpose ta, pls_view a, pls_view c, int64_t count) {
+    double inner = (double)(ta == PLS_PLAIN ? a.cols : a.rows);
+    return (double)count * inner * (double)c.rows * (double)c.cols;
+}
+
 pls_status pls_cpu_gemm_batched(pls_device *device, pls_transpose ta, pls_transpose tb,
                                 double alpha, pls_view a, int64_t stride_a, pls_view b,
                                 int64_t stride_b, double beta, pls_view c, int64_t stride_c,
@@ -109,7 +115,8 @@ pls_status pls_cpu_gemm_batched(pls_device *device, pls_transpose ta, pls_transp
     pls_cpu_own_threads();
     int64_t edge = full_edge(c.rows, c.cols, count);
     int64_t across = tiles_of(c.cols, edge), each = tiles_of(c.rows, edge) * across;
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, product_work(ta, a, c, count));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t tile = 0; tile < count * each; tile++) {
         int64_t problem = tile / each;
         int64_t i = tile % each / across * edge, j = tile % each % across * edge;
@@ -148,7 +155,8 @@ static void lower_tile(int64_t tile, int64_t tiles, int64_t *row, int64_t *col) 
 void pls_cpu_run_syrk(pls_device *device, double alpha, pls_view a, double beta, pls_view c) {
     pls_cpu_own_threads();
     int64_t edge = lower_edge(c.rows), tiles = tiles_of(c.rows, edge);
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, 0.5 * product_work(PLS_PLAIN, a, c, 1));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t tile = 0; tile < tiles * (tiles + 1) / 2; tile++) {
         int64_t row = 0, col = 0;
         lower_tile(tile, tiles, &row, &col);
@@ -227,7 +235,8 @@ pls_status pls_cpu_symv(pls_device *device, double alpha, pls_view a, pls_view x
     PLS_TRY(device->context, pls_cpu_check_blas(device, "symv", y));
     pls_cpu_own_threads();
     int x_step = a.rows == 1 ? 1 : (int)x.ld, y_step = a.rows == 1 ? 1 : (int)y.ld;
-#pragma omp parallel for schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, product_work(PLS_PLAIN, a, y, 1));
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t i = 0; i < a.rows; i += SYMV_ROWS) {
         cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)pls_least(SYMV_ROWS, a.rows - i), (int)a.cols,
                     alpha, pls_f64_at(a, i, 0), blas_ld(a), pls_f64_at(x, 0, 0), x_step, beta,

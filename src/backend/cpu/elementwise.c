@@ -232,7 +232,8 @@ pls_status pls_cpu_add_diagonal(pls_device *device, double alpha, pls_view a) {
 pls_status pls_cpu_symmetrize(pls_device *device, pls_view a) {
     enum { BLOCK = 64 };
     int64_t blocks = (a.rows + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)a.rows * (double)a.cols);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t i_end = pls_least((block + 1) * BLOCK, a.rows);
         for (int64_t j0 = block * BLOCK; j0 < a.cols; j0 += BLOCK) {

@@ -33,7 +33,9 @@ static int64_t factor_diagonal(pls_view a) {
 
 /* panel = panel L^-T */
 static void solve_panel(pls_device *device, pls_view l, pls_view panel) {
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    int threads =
+        pls_cpu_threads(device, 0.5 * (double)panel.rows * (double)panel.cols * (double)panel.cols);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < panel.rows; i += PANEL_ROWS) {
         cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit,
                     (int)pls_least(PANEL_ROWS, panel.rows - i), (int)panel.cols, 1.0,
@@ -69,7 +71,8 @@ cleanup:
 
 /* x = L^-1 x or L^-T x for a diagonal block, groups of columns in parallel. */
 static void solve_block(pls_device *device, CBLAS_TRANSPOSE transpose, pls_view l, pls_view x) {
-#pragma omp parallel for schedule(dynamic) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, 0.5 * (double)x.rows * (double)x.rows * (double)x.cols);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t first = 0; first < x.cols; first += SOLVE_COLS) {
         cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, transpose, CblasNonUnit, (int)x.rows,
                     (int)pls_least(SOLVE_COLS, x.cols - first), 1.0, pls_f64_at(l, 0, 0), (int)l.ld,

@@ -75,7 +75,8 @@ static void patch_row(pls_image image, int64_t kernel, pls_view src, pls_view ds
 
 pls_status pls_cpu_im2col(pls_device *device, pls_image image, int64_t kernel, pls_view src,
                           pls_view dst) {
-#pragma omp parallel for schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)dst.rows * (double)dst.cols);
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t row = 0; row < dst.rows; row++) {
         patch_row(image, kernel, src, dst, row);
     }
@@ -122,7 +123,8 @@ static void sum_pixel(pls_image image, int64_t kernel, pls_view src, pls_view ds
 pls_status pls_cpu_col2im(pls_device *device, pls_image image, int64_t kernel, pls_view src,
                           pls_view dst) {
     int64_t lines = dst.rows * image.height;
-#pragma omp parallel for schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)src.rows * (double)src.cols);
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t line = 0; line < lines; line++) {
         int64_t i = line / image.height, y = line % image.height;
         for (int64_t c = 0; c < image.channels; c += CHANNELS) {
@@ -151,7 +153,8 @@ pls_status pls_cpu_average_pool(pls_device *device, pls_image image, int64_t siz
                                 pls_view dst) {
     int64_t width = image.width / size, lines = image.channels * (image.height / size);
     double weight = 1.0 / (double)(size * size);
-#pragma omp parallel for collapse(2) schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)src.rows * (double)src.cols);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int64_t i = 0; i < dst.rows; i++) {
         for (int64_t line = 0; line < lines; line++) { /* of all channels, one after the other */
             for (int64_t x = 0; x < width; x++) {
@@ -168,7 +171,8 @@ pls_status pls_cpu_average_pool_backward(pls_device *device, pls_image image, in
                                          pls_view src, pls_view dst) {
     int64_t width = image.width / size, lines = image.channels * image.height;
     double weight = 1.0 / (double)(size * size);
-#pragma omp parallel for collapse(2) schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)dst.rows * (double)dst.cols);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int64_t i = 0; i < dst.rows; i++) {
         for (int64_t line = 0; line < lines; line++) {
             for (int64_t x = 0; x < width; x++) {

@@ -55,7 +55,8 @@ static double diagonal_sum(factors by, pls_view g, int64_t g_row, int64_t g_col,
 pls_status pls_cpu_position_accumulate(pls_device *device, double alpha, pls_view g, double gamma,
                                        int64_t k, int64_t h, pls_view d, pls_view c, bool lower) {
     factors by = {alpha, gamma};
-#pragma omp parallel for collapse(2) schedule(dynamic, 8) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)c.rows * (double)c.cols * (double)h * (double)h);
+#pragma omp parallel for collapse(2) schedule(dynamic, 8) num_threads(threads)
     for (int64_t i = 0; i < c.rows; i++) {
         for (int64_t j = 0; j < c.cols; j++) {
             int64_t g_row = i / k * h, g_col = j / k * h;

@@ -49,10 +49,11 @@ static void reduce(pls_device *device, chunk_kernel *kernel, combine_kernel *com
                    pls_view y, pls_view out) {
     pls_cpu_state *state = pls_cpu(device);
     int64_t count = pls_view_count(x), chunks = (count + CHUNK - 1) / CHUNK;
+    int threads = pls_cpu_threads(device, (double)count);
     double total = 0.0;
     for (int64_t wave = 0; wave < chunks; wave += PLS_CPU_PARTIALS) {
         int64_t end = pls_least(wave + PLS_CPU_PARTIALS, chunks);
-#pragma omp parallel for schedule(static) num_threads(state->threads) if (end - wave > 1)
+#pragma omp parallel for schedule(static) num_threads(threads)
         for (int64_t chunk = wave; chunk < end; chunk++) {
             state->partials[chunk - wave] =
                 reduce_chunk(kernel, x, y, chunk * CHUNK, pls_least(CHUNK, count - chunk * CHUNK));
@@ -156,7 +157,8 @@ pls_status pls_cpu_max_abs(pls_device *device, pls_view x, pls_view out) {
 /* Blocks of columns, each summed from the first row to the last. */
 pls_status pls_cpu_column_sum(pls_device *device, double alpha, pls_view x, double beta,
                               pls_view out) {
-#pragma omp parallel for schedule(static) num_threads(pls_cpu(device)->threads)
+    int threads = pls_cpu_threads(device, (double)x.rows * (double)x.cols);
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t first = 0; first < x.cols; first += COLUMN_BLOCK) {
         double sums[COLUMN_BLOCK] = {0.0};
         int64_t count = pls_least(COLUMN_BLOCK, x.cols - first);
