@@ -400,3 +400,33 @@ Test(products, watch_training) {
                          "train.optimizer: lm");
     network_tear_down(&f);
 }
+
+/* F_i = w_i + w_i^2 / 2 from w = 0: K_0 = I, whose mu one product tells, and K_t = diag((1 +
+ * w_i)^2) has more eigenvalues than products are allowed. */
+Test(products, an_infimum_once_unknown_stays_so) {
+    enum { N = 24 };
+    static double q[N * N * N], a[N * N], y[N];
+    network_plan plan = dense;
+    network_fixture f = network_set_up(&plan);
+    pls_train_options options = pls_train_options_defaults();
+    pls_train_result result;
+    pls_system *system = NULL;
+    for (int i = 0; i < N; i++) {
+        q[(i * N + i) * N + i] = a[i * N + i] = 1.0;
+        y[i] = 0.1 * (i + 1);
+    }
+    network_check(&f, pls_quadratic_system_create(f.device, PLS_F64, N, N, q, a, NULL, y, &system));
+    memset(&result, 0, sizeof result);
+    options.step_size = 0.1;
+    options.steps = 3;
+    options.measure_every = 3;
+    options.kernel.method = PLS_KERNEL_MATRIX_FREE;
+    options.spectrum.products = 4;
+    network_check(&f, pls_train(system, &options, &result));
+    cr_expect_float_eq(result.first.lambda_min, 1.0, 1e-12);
+    cr_expect(isnan(result.last.lambda_min));
+    cr_expect(isnan(result.lambda_min_infimum));
+    pls_train_result_destroy(f.context, &result);
+    pls_system_destroy(system);
+    network_tear_down(&f);
+}
