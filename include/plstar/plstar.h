@@ -3,6 +3,7 @@
 #define PLSTAR_PLSTAR_H
 
 #include "plstar/arrays.h"
+#include "plstar/audit.h"
 #include "plstar/context.h"
 #include "plstar/dataset.h"
 #include "plstar/device.h"
@@ -13,6 +14,7 @@
 #include "plstar/report.h"
 #include "plstar/second.h"
 #include "plstar/status.h"
+#include "plstar/study.h"
 #include "plstar/system.h"
 #include "plstar/tangent.h"
 #include "plstar/theory.h"
