@@ -61,11 +61,12 @@ typedef struct pls_measured {
 /* ---- a grid of networks --------------------------------------------------------------------- */
 
 typedef enum pls_axis_kind {
-    PLS_AXIS_WIDTH,      /* of all hidden layers (channels of convolutions), but the bottleneck */
+    PLS_AXIS_WIDTH,      /* of all hidden layers (channels of convolutions) but the bottleneck;
+                            0 = as the model has it */
     PLS_AXIS_DEPTH,      /* number of hidden layers, all like the first; 0 = as the model has it */
     PLS_AXIS_ACTIVATION, /* of all hidden layers, a pls_activation; -1 = as the model has it */
     PLS_AXIS_OUTPUT,     /* of the last layer, a pls_activation; -1 = as the model has it */
-    PLS_AXIS_BOTTLENECK, /* width of the middle hidden layer; 0 = no bottleneck */
+    PLS_AXIS_BOTTLENECK, /* width of the middle one of at least three hidden layers; 0 = none */
     PLS_AXIS_STEP,       /* step size in 1/1000 of 2/lambda_max(K_0) */
     PLS_AXIS_SEED,       /* of the weights */
     PLS_AXIS_COUNT
@@ -115,7 +116,7 @@ pls_status pls_study_model(pls_context *context, const pls_study *study, const p
                            pls_layer_spec *layers, pls_model *model);
 
 /* Bytes that measuring a cell takes, at most. */
-pls_status pls_study_bytes(pls_device *device, const pls_study *study, const pls_cell *cell,
+pls_status pls_study_bytes(pls_context *context, const pls_study *study, const pls_cell *cell,
                            int64_t *bytes);
 
 /* values[q] for every quantity that was asked for, of one cell; PLS_QUANTITY_COUNT of them. A path
@@ -126,20 +127,23 @@ pls_status pls_study_measure(pls_device *device, const pls_study *study, const p
 /* ---- fits ------------------------------------------------------------------------------------ */
 
 /* A power x^slope fitted to values y > 0 in groups, the seeds at one x, by weighted least squares
- * of log y on log x. The weight of a group is 1 over the variance of its mean log; variances of
- * few seeds are shrunk towards the pooled one. The interval is that of a bootstrap of seeds within
- * groups (percentiles, deviations widened by sqrt(n/(n-1))), and so knows nothing of a curve that
- * is no power. */
+ * of log y on log x. The weight of a group is 1 over the variance of its mean; variances of few
+ * seeds are shrunk towards the pooled one. The interval is that of a bootstrap of seeds within
+ * groups (percentiles; deviations widened by sqrt(n/(n-1)), which a resample of n narrows), and is
+ * widened by `misfit` where groups lie farther from the line than their seeds explain. */
 typedef struct pls_fit {
-    double slope, low, high; /* 95 % interval; NaN with one seed a group */
+    double slope, low, high; /* 95 % interval; slope NaN with fewer than two groups, the interval
+                                NaN where no group has two values */
     double intercept;        /* log y at x = 1 */
+    double misfit;           /* root of the mean weighted square of the residuals, at least 1 */
     int64_t groups, points;  /* that were used */
-    int64_t left_out;        /* values that are NaN or not positive */
+    int64_t left_out;        /* values that are NaN, infinite or not positive */
 } pls_fit;
 
 /* x, y: count of each; equal x are a group. divide_log: fits y / sqrt(log x) instead, for norms of
- * Hessians, whose Gaussian output weights have a largest entry of order sqrt(log x). Fewer than two
- * groups: slope NaN. Errors: PLS_ERROR_ARGUMENT (x not positive), PLS_ERROR_MEMORY. */
+ * Hessians, since the largest of x Gaussian output weights is of order sqrt(log x). Errors:
+ * PLS_ERROR_ARGUMENT (an x that is not positive, or with divide_log not above 1; fewer than 100
+ * resamples), PLS_ERROR_MEMORY. */
 pls_status pls_fit_power(pls_context *context, const double *x, const double *y, int64_t count,
                          bool divide_log, int64_t resamples, uint64_t seed, pls_fit *fit);
 

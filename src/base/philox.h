@@ -33,7 +33,8 @@ typedef enum pls_random_purpose {
     PLS_RANDOM_SELECTION = 7,
     PLS_RANDOM_TEST = 8,
     PLS_RANDOM_SYSTEM = 9,
-    PLS_RANDOM_PROBE = 10
+    PLS_RANDOM_PROBE = 10,
+    PLS_RANDOM_BOOTSTRAP = 11
 } pls_random_purpose;
 
 /* One stream: fixes all of key and counter but the block. */

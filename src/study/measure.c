@@ -1,0 +1,243 @@
+/* One cell: its network, what is measured at w_0, and the order of the rest.
+ *
+ *     ||grad F_i||^2 = K_ii,   lambda_min(K_0), lambda_max(K_0),   max ||H_i||,   ||K_0 - Theta||
+ */
+#include "study/study.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of norms of Hessians: far below their spread over seeds. */
+static const double HESSIAN_TOLERANCE = 1e-6;
+
+/* What Lanczos vectors may take is a function of the network alone, since it may change bits. */
+static const int64_t HESSIAN_MEMORY = (int64_t)1 << 30;
+enum { HESSIAN_VECTORS = 26 };
+
+/* Vectors of P numbers that a cell holds beside the Hessians': weights, w_0, gradients, directions,
+ * products, on host and device, and the copies of the trainer. */
+enum { WEIGHT_VECTORS = 20 };
+
+static const char no_finite_value[] = "the numbers left their range";
+static const char below_floor[] = "lambda_min lies below its floor";
+
+/* ---- values -------------------------------------------------------------------------------------
+ */
+
+void pls_cell_value(pls_cell_run *run, pls_quantity quantity, double value, double error) {
+    if (!isfinite(value)) {
+        pls_cell_no_value(run, quantity, no_finite_value);
+    } else if (pls_cell_asks(run, quantity)) {
+        run->measured[quantity] = (pls_measured){value, NULL, error};
+    }
+}
+
+void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, const char *reason) {
+    if (pls_cell_asks(run, quantity)) {
+        run->measured[quantity] = (pls_measured){NAN, reason, 0.0};
+    }
+}
+
+void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value) {
+    minima->hidden = minima->hidden || !(lambda_min > floor_value);
+    minima->first = isnan(minima->first) ? lambda_min : minima->first;
+    minima->least = fmin(minima->least, lambda_min);
+    minima->most = fmax(minima->most, lambda_min);
+}
+
+static void value_minima(pls_cell_run *run) {
+    const pls_minima *minima = &run->minima;
+    if (minima->hidden) {
+        pls_cell_no_value(run, PLS_QUANTITY_MU_LOSS, below_floor);
+        pls_cell_no_value(run, PLS_QUANTITY_MU_CHANGE, below_floor);
+        return;
+    }
+    double down = 1.0 - minima->least / minima->first, up = minima->most / minima->first - 1.0;
+    pls_cell_value(run, PLS_QUANTITY_MU_LOSS, down, 0.0);
+    pls_cell_value(run, PLS_QUANTITY_MU_CHANGE, fmax(down, up), 0.0);
+}
+
+/* ---- at w_0
+ * -------------------------------------------------------------------------------------- */
+
+pls_second_options pls_cell_hessian_options(const pls_cell_run *run) {
+    pls_second_options options = pls_second_options_defaults();
+    options.tolerance = HESSIAN_TOLERANCE;
+    options.seed = (uint64_t)run->cell.at[PLS_AXIS_SEED];
+    options.memory =
+        pls_larger(HESSIAN_MEMORY, 8 * HESSIAN_VECTORS * pls_system_parameters(run->system));
+    return options;
+}
+
+static pls_status measure_spectrum(pls_cell_run *run) {
+    pls_context *context = run->context;
+    pls_spectrum spectrum = {0};
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_kernel_spectrum(run->kernel, NULL, &spectrum));
+    pls_minima_add(&run->minima, spectrum.lambda_min, spectrum.floor);
+    if (spectrum.below_floor) {
+        pls_cell_no_value(run, PLS_QUANTITY_LAMBDA_MIN, below_floor);
+    } else {
+        pls_cell_value(run, PLS_QUANTITY_LAMBDA_MIN, spectrum.lambda_min, spectrum.floor);
+    }
+    pls_cell_value(run, PLS_QUANTITY_LAMBDA_MAX, spectrum.lambda_max, spectrum.floor);
+cleanup:
+    pls_spectrum_destroy(context, &spectrum);
+    return status;
+}
+
+static pls_status measure_limit(pls_cell_run *run, const double *kernel) {
+    pls_context *context = run->context;
+    pls_infinite_width limit = {0};
+    pls_status status =
+        pls_infinite_width_compute(run->device, &run->model, run->study->data, 0.0, &limit);
+    if (status == PLS_ERROR_UNSUPPORTED) {
+        pls_error_clear(context);
+        pls_cell_no_value(run, PLS_QUANTITY_INFINITE_DISTANCE, "there is no limit to compare with");
+        return PLS_OK;
+    }
+    PLS_TRY(context, status);
+    pls_cell_value(
+        run, PLS_QUANTITY_INFINITE_DISTANCE,
+        pls_infinite_width_distance(&limit, pls_system_outputs(run->system), false, kernel), 0.0);
+cleanup:
+    pls_infinite_width_destroy(context, &limit);
+    return status;
+}
+
+/* What takes the elements of K_0. */
+static pls_status measure_elements(pls_cell_run *run) {
+    pls_context *context = run->context;
+    int64_t size = pls_kernel_size(run->kernel);
+    double *kernel = NULL, largest = 0.0;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_allocate(context, size, (size_t)size * sizeof *kernel,
+                                  "a copy of the kernel", &kernel));
+    PLS_TRY(context, pls_kernel_download(run->kernel, kernel));
+    for (int64_t i = 0; i < size; i++) {
+        largest = fmax(largest, kernel[i * size + i]);
+    }
+    pls_cell_value(run, PLS_QUANTITY_GRADIENT_NORM, sqrt(largest), 0.0);
+    if (pls_cell_asks(run, PLS_QUANTITY_INFINITE_DISTANCE)) {
+        PLS_TRY(context, measure_limit(run, kernel));
+    }
+cleanup:
+    pls_release(context, kernel);
+    return status;
+}
+
+pls_status pls_cell_measure_start(pls_cell_run *run) {
+    pls_context *context = run->context;
+    pls_point point;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_system_get_weights(run->system, run->origin));
+    PLS_TRY(context, pls_system_measure(run->system, PLS_LOSS_SQUARE, &point, run->outputs, NULL));
+    pls_cell_value(run, PLS_QUANTITY_FILLING,
+                   (double)pls_system_parameters(run->system) /
+                       (double)pls_system_equations(run->system),
+                   0.0);
+    PLS_TRY(context, pls_kernel_compute(run->kernel));
+    PLS_TRY(context, measure_elements(run));
+    PLS_TRY(context, measure_spectrum(run));
+cleanup:
+    return status;
+}
+
+/* ---- a cell
+ * -------------------------------------------------------------------------------------- */
+
+static pls_status make(pls_device *device, pls_cell_run *run) {
+    pls_context *context = run->context;
+    const pls_study *study = run->study;
+    pls_network_options options = pls_network_options_defaults();
+    pls_kernel_options kernel = pls_kernel_options_defaults();
+    const char *what = "a cell of a study";
+    pls_status status = PLS_OK;
+    options.precision = PLS_F64;
+    options.seed = (uint64_t)run->cell.at[PLS_AXIS_SEED];
+    kernel.method = PLS_KERNEL_STRUCTURED;
+    PLS_TRY(context, pls_allocate(context, pls_study_layers(study), sizeof *run->layers, what,
+                                  &run->layers));
+    PLS_TRY(context, pls_study_model(context, study, &run->cell, run->layers, &run->model));
+    PLS_TRY(context,
+            pls_network_system_create(device, &run->model, study->data, &options, &run->system));
+    PLS_TRY(context, pls_system_initialize(run->system));
+    PLS_TRY(context, pls_kernel_create(run->system, &kernel, &run->kernel));
+    PLS_TRY(context, pls_allocate(context, pls_system_parameters(run->system), sizeof(double), what,
+                                  &run->origin));
+    PLS_TRY(context, pls_allocate(context, pls_system_equations(run->system), sizeof(double), what,
+                                  &run->outputs));
+cleanup:
+    return status;
+}
+
+static void destroy(pls_cell_run *run) {
+    pls_kernel_destroy(run->kernel);
+    pls_system_destroy(run->system);
+    pls_release(run->context, run->layers);
+    pls_release(run->context, run->origin);
+    pls_release(run->context, run->outputs);
+}
+
+pls_status pls_study_measure(pls_device *device, const pls_study *study, const pls_cell *cell,
+                             pls_measured *values) {
+    pls_context *context = device->context;
+    pls_cell_run run = {.device = device,
+                        .context = context,
+                        .study = study,
+                        .cell = *cell,
+                        .minima = {NAN, INFINITY, -INFINITY, false},
+                        .measured = values};
+    pls_status status = PLS_OK;
+    memset(values, 0, PLS_QUANTITY_COUNT * sizeof *values);
+    PLS_TRY(context, make(device, &run));
+    PLS_TRY(context, pls_cell_measure_start(&run));
+    if (pls_study_asks_sphere(study) || pls_study_asks_hessians(study)) {
+        PLS_TRY(context, pls_cell_measure_sphere(&run));
+    }
+    if (pls_study_asks_path(study)) {
+        PLS_TRY(context, pls_cell_measure_path(&run));
+    }
+    value_minima(&run);
+cleanup:
+    destroy(&run);
+    return status;
+}
+
+/* ---- memory
+ * --------------------------------------------------------------------------------------- */
+
+pls_status pls_study_bytes(pls_context *context, const pls_study *study, const pls_cell *cell,
+                           int64_t *bytes) {
+    pls_layer_spec *layers = NULL;
+    pls_model model;
+    int64_t parameters = 0, outputs = 0;
+    pls_status status = PLS_OK;
+    PLS_TRY(context,
+            pls_allocate(context, pls_study_layers(study), sizeof *layers, "a study", &layers));
+    PLS_TRY(context, pls_study_model(context, study, cell, layers, &model));
+    PLS_TRY(context, pls_model_check(context, &model, &parameters, &outputs));
+    double n = (double)study->data->samples, k = (double)outputs, widest = 0.0;
+    for (int64_t l = 0; l < model.layer_count; l++) {
+        const pls_layer_spec *layer = &layers[l];
+        double image = model.input_rank == 3
+                           ? (double)model.input_shape[1] * (double)model.input_shape[2]
+                           : 1.0;
+        widest += (double)pls_larger(layer->width, 0) + image * (double)layer->channels;
+    }
+    double vectors = 8.0 * WEIGHT_VECTORS * (double)parameters;
+    double kernels = 8.0 * 6.0 * n * k * n * k;
+    double passes = 8.0 * 4.0 * n * (k + 2.0) * widest;
+    double hessians =
+        !pls_study_asks_hessians(study)
+            ? 0.0
+            : fmin(fmax((double)HESSIAN_MEMORY, 8.0 * HESSIAN_VECTORS * (double)parameters),
+                   8.0 * 8.0 * 50.0 * (double)parameters);
+    double total = vectors + kernels + passes + hessians;
+    *bytes = total < 9e18 ? (int64_t)total : INT64_MAX;
+cleanup:
+    pls_release(context, layers);
+    return status;
+}

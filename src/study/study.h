@@ -1,0 +1,59 @@
+/* The inside of studies: one cell in the making. */
+#ifndef PLSTAR_STUDY_STUDY_H
+#define PLSTAR_STUDY_STUDY_H
+
+#include "backend/backend.h"
+#include "base/error.h"
+#include "plstar/plstar.h"
+
+/* lambda_min(K) as it is met on path and sphere. */
+typedef struct pls_minima {
+    double first;       /* at w_0; NaN before */
+    double least, most; /* of all */
+    bool hidden;        /* one of them lay below its floor, or was not reached */
+} pls_minima;
+
+/* A cell that is being measured. */
+typedef struct pls_cell_run {
+    pls_device *device;
+    pls_context *context;
+    const pls_study *study;
+    pls_cell cell;
+    pls_layer_spec *layers;
+    pls_model model;
+    pls_system *system; /* float64; stands at w_0 between the parts of the measurement */
+    pls_kernel *kernel;
+    double *origin;  /* P: w_0 */
+    double *outputs; /* N: F(w_0) */
+    pls_minima minima;
+    pls_measured *measured; /* PLS_QUANTITY_COUNT */
+} pls_cell_run;
+
+/* The value of a quantity, or why there is none; nothing where it was not asked for. */
+void pls_cell_value(pls_cell_run *run, pls_quantity quantity, double value, double error);
+void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, const char *reason);
+
+static inline bool pls_cell_asks(const pls_cell_run *run, pls_quantity quantity) {
+    return run->study->quantities[quantity];
+}
+
+/* Whether any quantity needs Hessians, points of the sphere, kernels there, or the path. */
+bool pls_study_asks_hessians(const pls_study *study);
+bool pls_study_asks_sphere(const pls_study *study);
+bool pls_study_asks_minima(const pls_study *study);
+bool pls_study_asks_path(const pls_study *study);
+
+/* Samples whose Hessians are measured. */
+int64_t pls_study_hessian_samples(const pls_study *study);
+
+pls_second_options pls_cell_hessian_options(const pls_cell_run *run);
+
+/* Takes a measured lambda_min in. */
+void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value);
+
+/* The parts of a measurement, in this order; the system is back at w_0 afterwards. */
+pls_status pls_cell_measure_start(pls_cell_run *run);
+pls_status pls_cell_measure_sphere(pls_cell_run *run);
+pls_status pls_cell_measure_path(pls_cell_run *run);
+
+#endif
