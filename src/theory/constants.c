@@ -9,9 +9,10 @@
  * point it is found by the shifted symmetric higher-order power iteration
  *     u = D^2 F(v, v),   v <- v + H_u v / ||H_u v||, normalised,   H_u = sum_i u_i D^2 F_i
  * (without the shift v swings between the two ends of a saddle: F = w_1 w_2) and with central
- * differences in float64: D^2 F(v, v) ~ (F(w + h v) - 2 F(w) + F(w - h v)) / h^2 H_u v       ~ (J(w
- * + h v)T u - J(w - h v)T u) / (2 h),      h = 1e-4 rms(w). All work is done on a float64 copy, so
- * the system itself is not moved. */
+ * differences in float64, h = 1e-4 rms(w):
+ *     D^2 F(v, v) ~ (F(w + h v) - 2 F(w) + F(w - h v)) / h^2
+ *     H_u v       ~ (J(w + h v)T u - J(w - h v)T u) / (2 h)
+ * All work is done on a float64 copy, so the system itself is not moved. */
 #include "plstar/theory.h"
 
 #include "backend/phase.h"

@@ -63,6 +63,41 @@ static CBLAS_TRANSPOSE blas_transpose(pls_transpose transpose) {
     return transpose == PLS_PLAIN ? CblasNoTrans : CblasTrans;
 }
 
+/* y = alpha op(matrix) x + beta y, with strides as they lie in memory. */
+static void gemv(pls_transpose transpose, double alpha, pls_view matrix, pls_view x, int64_t x_step,
+                 double beta, pls_view y, int64_t y_step) {
+    if (y.dtype == PLS_F32) {
+        cblas_sgemv(CblasRowMajor, blas_transpose(transpose), (int)matrix.rows, (int)matrix.cols,
+                    (float)alpha, pls_f32_at(matrix, 0, 0), blas_ld(matrix), pls_f32_at(x, 0, 0),
+                    (int)x_step, (float)beta, pls_f32_at(y, 0, 0), (int)y_step);
+    } else {
+        cblas_dgemv(CblasRowMajor, blas_transpose(transpose), (int)matrix.rows, (int)matrix.cols,
+                    alpha, pls_f64_at(matrix, 0, 0), blas_ld(matrix), pls_f64_at(x, 0, 0),
+                    (int)x_step, beta, pls_f64_at(y, 0, 0), (int)y_step);
+    }
+}
+
+/* From one element of a row of op(x) to the next, or of a column. */
+static int64_t row_step(pls_transpose transpose, pls_view x) {
+    return transpose == PLS_PLAIN || x.rows == 1 ? 1 : x.ld;
+}
+
+static int64_t column_step(pls_transpose transpose, pls_view x) {
+    return row_step(transpose == PLS_PLAIN ? PLS_TRANSPOSED : PLS_PLAIN, x);
+}
+
+/* A result of one row or one column: reading the matrix is the work, and a product of matrices
+ * would copy it first. */
+static void thin_tile(pls_transpose ta, pls_transpose tb, double alpha, pls_view a, pls_view b,
+                      double beta, pls_view c) {
+    if (c.rows == 1) {
+        pls_transpose turned = tb == PLS_PLAIN ? PLS_TRANSPOSED : PLS_PLAIN;
+        gemv(turned, alpha, b, a, row_step(ta, a), beta, c, 1);
+    } else {
+        gemv(ta, alpha, a, b, column_step(tb, b), beta, c, c.ld);
+    }
+}
+
 /* One BLAS call; the shapes are those of the contract. */
 static void gemm_tile(pls_transpose ta, pls_transpose tb, double alpha, pls_view a, pls_view b,
                       double beta, pls_view c) {
@@ -114,6 +149,8 @@ pls_status pls_cpu_gemm_batched(pls_device *device, pls_transpose ta, pls_transp
     PLS_TRY(device->context, pls_cpu_check_blas(device, "gemm", c));
     pls_cpu_own_threads();
     int64_t edge = full_edge(c.rows, c.cols, count);
+    int64_t inner = ta == PLS_PLAIN ? a.cols : a.rows;
+    bool thin = (c.rows == 1 || c.cols == 1) && inner > 0; /* of the whole, not of a tile */
     int64_t across = tiles_of(c.cols, edge), each = tiles_of(c.rows, edge) * across;
     int threads = pls_cpu_threads(device, product_work(ta, a, c, count));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
@@ -126,7 +163,7 @@ pls_status pls_cpu_gemm_batched(pls_device *device, pls_transpose ta, pls_transp
         a_i.offset += problem * stride_a;
         b_j.offset += problem * stride_b;
         c_ij.offset += problem * stride_c;
-        gemm_tile(ta, tb, alpha, a_i, b_j, beta, c_ij);
+        (thin ? thin_tile : gemm_tile)(ta, tb, alpha, a_i, b_j, beta, c_ij);
     }
 cleanup:
     return status;
