@@ -60,8 +60,7 @@ pls_audit_options pls_audit_options_defaults(void) {
                                .seeds = 3};
 }
 
-/* ---- what checks say --------------------------------------------------------------------------
- */
+/* ---- what checks say ------------------------------------------------------------------------- */
 
 double pls_audit_seen(const pls_audit *audit, const char *name, double value) {
     bool planted = audit->plant != NULL && strcmp(audit->plant->name, name) == 0;
@@ -143,8 +142,7 @@ void pls_claim_describe(pls_claim_result *result, const char *format, ...) {
     va_end(arguments);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static pls_status check_arguments(const pls_audit_subject *subject,
                                   const pls_audit_options *options, int index) {

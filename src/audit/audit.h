@@ -57,8 +57,7 @@ pls_status pls_audit_check_planted(const pls_audit_subject *subject,
                                    const pls_audit_options *options, int index,
                                    const pls_audit_plant *plant, pls_claim_result *result);
 
-/* ---- checks, a file each ----------------------------------------------------------------------
- */
+/* ---- checks, a file each --------------------------------------------------------------------- */
 
 pls_status pls_check_hessian_scaling(pls_audit *audit, pls_claim_result *result);      /* 1 */
 pls_status pls_check_gradient_scaling(pls_audit *audit, pls_claim_result *result);     /* 2 */

@@ -43,8 +43,7 @@ static int ascending(const void *a, const void *b) {
     return (*p > *q) - (*p < *q);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static void take_points(fitter *f, const double *x, const double *y, int64_t count,
                         bool divide_log) {
@@ -90,8 +89,7 @@ static void form_groups(fitter *f) {
     }
 }
 
-/* ---- the line ----------------------------------------------------------------------------------
- */
+/* ---- the line -------------------------------------------------------------------------------- */
 
 static double fit_line(const fitter *f, const double *means, double *intercept) {
     double weight = 0.0, x = 0.0, z = 0.0, xx = 0.0, xz = 0.0;
@@ -130,8 +128,7 @@ static double misfit_of(const fitter *f, const pls_fit *fit) {
     return fmax(1.0, sqrt(sum / (double)(f->group_count - 2)));
 }
 
-/* ---- the interval ------------------------------------------------------------------------------
- */
+/* ---- the interval ---------------------------------------------------------------------------- */
 
 static double resample(fitter *f, uint64_t seed, int64_t number) {
     pls_random_stream stream = {seed, PLS_RANDOM_BOOTSTRAP, (uint32_t)number};

@@ -28,8 +28,7 @@ pls_study pls_study_defaults(void) {
     return study;
 }
 
-/* ---- cells ------------------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 int64_t pls_study_cells(const pls_study *study) {
     int64_t cells = 1;
@@ -50,8 +49,7 @@ pls_cell pls_study_cell(const pls_study *study, int64_t index) {
     return cell;
 }
 
-/* ---- the network of a cell ---------------------------------------------------------------------
- */
+/* ---- the network of a cell ------------------------------------------------------------------- */
 
 static bool has_weights(const pls_layer_spec *layer) {
     return layer->type == PLS_LAYER_DENSE || layer->type == PLS_LAYER_CONV ||
@@ -153,8 +151,7 @@ cleanup:
     return status;
 }
 
-/* ---- checks -------------------------------------------------------------------------------------
- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 bool pls_study_asks_hessians(const pls_study *study) {
     return study->quantities[PLS_QUANTITY_HESSIAN_NORM] ||

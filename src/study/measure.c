@@ -10,11 +10,13 @@
 #include <string.h>
 
 /* Of norms of Hessians: far below their spread over seeds. */
-static const double HESSIAN_TOLERANCE = 1e-6;
+static const double HESSIAN_TOLERANCE = 1e-4;
 
-/* What Lanczos vectors may take is a function of the network alone, since it may change bits. */
-static const int64_t HESSIAN_MEMORY = (int64_t)1 << 30;
-enum { HESSIAN_VECTORS = 26 };
+/* Bases of the Lanczos method, one at a time, that stay in the cache where they can;
+ * orthogonalising against longer ones would cost more than the products. A function of the network
+ * alone, since it may change bits. */
+static const int64_t CACHED_BYTES = (int64_t)32 << 20;
+enum { LONG_BASIS = 48 + 2, SHORT_BASIS = 12 + 2 };
 
 /* Vectors of P numbers that a cell holds beside the Hessians': weights, w_0, gradients, directions,
  * products, on host and device, and the copies of the trainer. */
@@ -23,8 +25,7 @@ enum { WEIGHT_VECTORS = 20 };
 static const char no_finite_value[] = "the numbers left their range";
 static const char below_floor[] = "lambda_min lies below its floor";
 
-/* ---- values -------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 void pls_cell_value(pls_cell_run *run, pls_quantity quantity, double value, double error) {
     if (!isfinite(value)) {
@@ -59,15 +60,18 @@ static void value_minima(pls_cell_run *run) {
     pls_cell_value(run, PLS_QUANTITY_MU_CHANGE, fmax(down, up), 0.0);
 }
 
-/* ---- at w_0
- * -------------------------------------------------------------------------------------- */
+/* ---- at w_0 ---------------------------------------------------------------------------------- */
+
+static int64_t hessian_memory(int64_t parameters) {
+    int64_t vector = (int64_t)sizeof(double) * parameters;
+    return vector * (LONG_BASIS * vector <= CACHED_BYTES ? LONG_BASIS : SHORT_BASIS);
+}
 
 pls_second_options pls_cell_hessian_options(const pls_cell_run *run) {
     pls_second_options options = pls_second_options_defaults();
     options.tolerance = HESSIAN_TOLERANCE;
     options.seed = (uint64_t)run->cell.at[PLS_AXIS_SEED];
-    options.memory =
-        pls_larger(HESSIAN_MEMORY, 8 * HESSIAN_VECTORS * pls_system_parameters(run->system));
+    options.memory = hessian_memory(pls_system_parameters(run->system));
     return options;
 }
 
@@ -145,8 +149,7 @@ cleanup:
     return status;
 }
 
-/* ---- a cell
- * -------------------------------------------------------------------------------------- */
+/* ---- a cell ---------------------------------------------------------------------------------- */
 
 static pls_status make(pls_device *device, pls_cell_run *run) {
     pls_context *context = run->context;
@@ -206,8 +209,7 @@ cleanup:
     return status;
 }
 
-/* ---- memory
- * --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 pls_status pls_study_bytes(pls_context *context, const pls_study *study, const pls_cell *cell,
                            int64_t *bytes) {
@@ -230,11 +232,7 @@ pls_status pls_study_bytes(pls_context *context, const pls_study *study, const p
     double vectors = 8.0 * WEIGHT_VECTORS * (double)parameters;
     double kernels = 8.0 * 6.0 * n * k * n * k;
     double passes = 8.0 * 4.0 * n * (k + 2.0) * widest;
-    double hessians =
-        !pls_study_asks_hessians(study)
-            ? 0.0
-            : fmin(fmax((double)HESSIAN_MEMORY, 8.0 * HESSIAN_VECTORS * (double)parameters),
-                   8.0 * 8.0 * 50.0 * (double)parameters);
+    double hessians = pls_study_asks_hessians(study) ? (double)hessian_memory(parameters) : 0.0;
     double total = vectors + kernels + passes + hessians;
     *bytes = total < 9e18 ? (int64_t)total : INT64_MAX;
 cleanup:

@@ -1,26 +1,30 @@
 /* Points w_0 + R u at distance R, and on the segments to them.
  *
  *     |F_i(w_0 + R u) - F_i(w_0) - R (J u)_i| <= 1/2 R^2 sup ||H_i|| over the segment
- * Directions u: the steepest one, both ways along the most curved one of the first output of the
- * first sample (power iteration with H), then random ones. */
+ * Directions u: the steepest one, the two most curved ones of the first output of the first sample,
+ * then random ones. Power iteration with H leads into the eigenspaces of the eigenvalues theta of
+ * largest magnitude, which are often close to a pair +-theta; for such a v, H v + theta v and
+ * H v - theta v are the most curved directions up and down. */
 #include "study/study.h"
 
 #include "base/memory.h"
 #include "base/random.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Where on the segment the sup of ||H_i|| is sampled. */
 static const double PLACES[] = {1.0 / 3.0, 2.0 / 3.0, 1.0};
-enum { PLACE_COUNT = sizeof PLACES / sizeof PLACES[0], POWER_ITERATIONS = 12 };
+enum { PLACE_COUNT = sizeof PLACES / sizeof PLACES[0], POWER_ITERATIONS = 24 };
 
 /* Directions before the random ones. */
-enum { STEEPEST = 0, CURVED_UP = 1, CURVED_DOWN = 2, CHOSEN = 3 };
+enum { STEEPEST, CURVED_UP, CURVED_DOWN };
 
 typedef struct sphere {
     pls_cell_run *run;
     int64_t parameters, equations, hessians; /* hessians: norms that are measured */
-    double *direction, *curved, *point;      /* P */
+    double *direction, *point;               /* P */
+    double *curved, *image;                  /* P: v, H v */
     double *slope, *outputs;                 /* N: J u, F there */
     pls_eigenvalue *norms;                   /* hessians */
     double *start, *largest;                 /* hessians: ||H_i(w_0)||, sup over a segment */
@@ -53,62 +57,62 @@ static void draw(sphere *s, int64_t number) {
     normalize(s->direction, s->parameters);
 }
 
-/* ---- directions
- * ----------------------------------------------------------------------------------- */
+/* ---- directions ------------------------------------------------------------------------------ */
 
+/* v and H v, of norm 1 and theta. */
 static pls_status find_curved(sphere *s) {
     pls_cell_run *run = s->run;
     pls_second_options options = pls_cell_hessian_options(run);
     pls_status status = PLS_OK;
     draw(s, 0);
-    for (int64_t i = 0; i < s->parameters; i++) {
-        s->curved[i] = s->direction[i];
-    }
+    memcpy(s->image, s->direction, (size_t)s->parameters * sizeof *s->image);
     for (int i = 0; i < POWER_ITERATIONS; i++) {
         PLS_TRY(run->context, pls_check_cancelled(run->context));
-        PLS_TRY(run->context,
-                pls_output_hessian_product(run->system, 0, 0, &options, s->curved, s->point));
-        if (!normalize(s->point, s->parameters)) {
-            break; /* no curvature at all: any direction will do */
+        memcpy(s->curved, s->image, (size_t)s->parameters * sizeof *s->curved);
+        if (!normalize(s->curved, s->parameters)) {
+            break; /* no curvature at all */
         }
-        double *kept = s->curved;
-        s->curved = s->point;
-        s->point = kept;
+        PLS_TRY(run->context,
+                pls_output_hessian_product(run->system, 0, 0, &options, s->curved, s->image));
     }
 cleanup:
     return status;
+}
+
+/* direction = H v +- theta v; false where that is 0. */
+static bool bend(sphere *s, double sign) {
+    double theta = sign * norm_of(s->image, s->parameters);
+    for (int64_t i = 0; i < s->parameters; i++) {
+        s->direction[i] = s->image[i] + theta * s->curved[i];
+    }
+    return normalize(s->direction, s->parameters);
 }
 
 /* direction = the number-th one; random where there is none. */
 static pls_status choose(sphere *s, int64_t number) {
     pls_cell_run *run = s->run;
+    bool smooth = pls_second_supported(run->system, NULL) == PLS_OK, found = false;
     pls_point at;
-    bool smooth = pls_second_supported(run->system, NULL) == PLS_OK;
     pls_status status = PLS_OK;
     pls_error_clear(run->context);
     if (number == STEEPEST) {
         PLS_TRY(run->context,
                 pls_system_measure(run->system, PLS_LOSS_SQUARE, &at, NULL, s->direction));
-        if (normalize(s->direction, s->parameters)) {
-            return PLS_OK;
-        }
-    }
-    if (smooth && (number == CURVED_UP || number == CURVED_DOWN)) {
+        found = normalize(s->direction, s->parameters);
+    } else if (number <= CURVED_DOWN && smooth) {
         if (number == CURVED_UP) {
             PLS_TRY(run->context, find_curved(s));
         }
-        for (int64_t i = 0; i < s->parameters; i++) {
-            s->direction[i] = number == CURVED_UP ? s->curved[i] : -s->curved[i];
-        }
-        return PLS_OK;
+        found = bend(s, number == CURVED_UP ? 1.0 : -1.0);
     }
-    draw(s, number + 1);
+    if (!found) {
+        draw(s, number + 1);
+    }
 cleanup:
     return status;
 }
 
-/* ---- points
- * ---------------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static pls_status move_to(sphere *s, double distance) {
     for (int64_t i = 0; i < s->parameters; i++) {
@@ -186,13 +190,12 @@ cleanup:;
     return status != PLS_OK ? status : back;
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static pls_status allocate(sphere *s) {
     pls_context *context = s->run->context;
     const char *what = "points at a distance";
-    double **const vectors[] = {&s->direction, &s->curved, &s->point};
+    double **const vectors[] = {&s->direction, &s->point, &s->curved, &s->image};
     double **const outputs[] = {&s->slope, &s->outputs};
     pls_status status = PLS_OK;
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
@@ -209,8 +212,8 @@ cleanup:
 }
 
 static void release(sphere *s) {
-    void *const memory[] = {s->direction, s->curved, s->point, s->slope,
-                            s->outputs,   s->norms,  s->start, s->largest};
+    void *const memory[] = {s->direction, s->point, s->curved, s->image,  s->slope,
+                            s->outputs,   s->norms, s->start,  s->largest};
     for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) {
         pls_release(s->run->context, memory[i]);
     }
