@@ -147,6 +147,43 @@ typedef struct pls_fit {
 pls_status pls_fit_power(pls_context *context, const double *x, const double *y, int64_t count,
                          bool divide_log, int64_t resamples, uint64_t seed, pls_fit *fit);
 
+/* ---- a study in a folder --------------------------------------------------------------------- */
+
+typedef struct pls_study_progress {
+    int64_t cells, found, measured; /* all; with a result before; measured by this call */
+    double elapsed, remaining;      /* seconds; remaining is NaN before the first one is measured */
+} pls_study_progress;
+
+/* Called after every cell, by the thread that called pls_study_run(). */
+typedef void (*pls_study_observer)(void *user, const pls_study_progress *progress);
+
+typedef struct pls_study_run_options {
+    const char *folder;   /* exists */
+    const char *device;   /* as for pls_device_open(); a GPU measures one cell at a time */
+    int64_t side_by_side; /* cells measured at a time; 0 = as many as there are processors */
+    int64_t memory;    /* bytes that they may take together; 0 = half of what is free. A cell that
+                          takes more is measured alone */
+    int64_t resamples; /* of the intervals of fits */
+    pls_study_observer observer; /* may be NULL */
+    void *observer_user;
+} pls_study_run_options;
+
+/* cpu, as many as processors, half of the memory, 1,000 resamples. */
+pls_study_run_options pls_study_run_options_defaults(void);
+
+/* Measures every cell that has no result yet, and writes
+ *     jobs/CELL.json   a result, whole and durable once it is there
+ *     study.csv        width,...,seed,quantity,value,error,reason: a row a cell and quantity
+ *     fits.csv         quantity,slope,low,high,against,...: powers of the width, or of the one axis
+ *                      that varies instead (a quantity with _log: divided by sqrt(log width))
+ * The tables depend on the results alone, not on how often the study was interrupted, and hold
+ * those that are there also after an error. *progress may be NULL. Where side_by_side is not 1, the
+ * hooks of the context are called by several threads, one at a time.
+ * Errors: those of pls_study_check() and pls_study_measure(); PLS_ERROR_CONFIG (a result there was
+ * measured by another study: which setting differs); PLS_ERROR_FILE; PLS_CANCELLED. */
+pls_status pls_study_run(pls_context *context, const pls_study *study,
+                         const pls_study_run_options *options, pls_study_progress *progress);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

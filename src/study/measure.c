@@ -22,22 +22,27 @@ enum { LONG_BASIS = 48 + 2, SHORT_BASIS = 12 + 2 };
  * products, on host and device, and the copies of the trainer. */
 enum { WEIGHT_VECTORS = 20 };
 
-static const char no_finite_value[] = "the numbers left their range";
-static const char below_floor[] = "lambda_min lies below its floor";
+const char *const pls_reasons[PLS_REASON_COUNT] = {
+    [PLS_REASON_NOT_FINITE] = "the numbers left their range",
+    [PLS_REASON_BELOW_FLOOR] = "lambda_min lies below its floor",
+    [PLS_REASON_NO_LIMIT] = "there is no limit to compare with",
+    [PLS_REASON_DIVERGED] = "gradient descent diverged",
+    [PLS_REASON_NOT_REACHED] = "the loss asked for was not reached",
+};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
 void pls_cell_value(pls_cell_run *run, pls_quantity quantity, double value, double error) {
     if (!isfinite(value)) {
-        pls_cell_no_value(run, quantity, no_finite_value);
+        pls_cell_no_value(run, quantity, PLS_REASON_NOT_FINITE);
     } else if (pls_cell_asks(run, quantity)) {
         run->measured[quantity] = (pls_measured){value, NULL, error};
     }
 }
 
-void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, const char *reason) {
+void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, pls_reason reason) {
     if (pls_cell_asks(run, quantity)) {
-        run->measured[quantity] = (pls_measured){NAN, reason, 0.0};
+        run->measured[quantity] = (pls_measured){NAN, pls_reasons[reason], 0.0};
     }
 }
 
@@ -51,8 +56,8 @@ void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value) {
 static void value_minima(pls_cell_run *run) {
     const pls_minima *minima = &run->minima;
     if (minima->hidden) {
-        pls_cell_no_value(run, PLS_QUANTITY_MU_LOSS, below_floor);
-        pls_cell_no_value(run, PLS_QUANTITY_MU_CHANGE, below_floor);
+        pls_cell_no_value(run, PLS_QUANTITY_MU_LOSS, PLS_REASON_BELOW_FLOOR);
+        pls_cell_no_value(run, PLS_QUANTITY_MU_CHANGE, PLS_REASON_BELOW_FLOOR);
         return;
     }
     double down = 1.0 - minima->least / minima->first, up = minima->most / minima->first - 1.0;
@@ -82,7 +87,7 @@ static pls_status measure_spectrum(pls_cell_run *run) {
     PLS_TRY(context, pls_kernel_spectrum(run->kernel, NULL, &spectrum));
     pls_minima_add(&run->minima, spectrum.lambda_min, spectrum.floor);
     if (spectrum.below_floor) {
-        pls_cell_no_value(run, PLS_QUANTITY_LAMBDA_MIN, below_floor);
+        pls_cell_no_value(run, PLS_QUANTITY_LAMBDA_MIN, PLS_REASON_BELOW_FLOOR);
     } else {
         pls_cell_value(run, PLS_QUANTITY_LAMBDA_MIN, spectrum.lambda_min, spectrum.floor);
     }
@@ -99,7 +104,7 @@ static pls_status measure_limit(pls_cell_run *run, const double *kernel) {
         pls_infinite_width_compute(run->device, &run->model, run->study->data, 0.0, &limit);
     if (status == PLS_ERROR_UNSUPPORTED) {
         pls_error_clear(context);
-        pls_cell_no_value(run, PLS_QUANTITY_INFINITE_DISTANCE, "there is no limit to compare with");
+        pls_cell_no_value(run, PLS_QUANTITY_INFINITE_DISTANCE, PLS_REASON_NO_LIMIT);
         return PLS_OK;
     }
     PLS_TRY(context, status);

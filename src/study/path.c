@@ -59,17 +59,17 @@ static pls_train_options options_for(const pls_cell_run *run, path *p) {
 
 static void take_values(pls_cell_run *run, const path *p, const pls_train_result *result,
                         bool diverged) {
+    static const pls_quantity at_the_end[] = {
+        PLS_QUANTITY_DISTANCE, PLS_QUANTITY_FINAL_LOSS,   PLS_QUANTITY_STEPS,
+        PLS_QUANTITY_RATE,     PLS_QUANTITY_PL_RATIO_END, PLS_QUANTITY_FLATNESS,
+    };
     double final = result->last.loss / p->start;
-    static const char lost[] = "gradient descent diverged";
     pls_cell_value(run, PLS_QUANTITY_KERNEL_CHANGE, p->change, 0.0);
     pls_cell_value(run, PLS_QUANTITY_LOSS_PEAK, p->peak, 0.0);
     if (diverged) {
-        pls_cell_no_value(run, PLS_QUANTITY_DISTANCE, lost);
-        pls_cell_no_value(run, PLS_QUANTITY_FINAL_LOSS, lost);
-        pls_cell_no_value(run, PLS_QUANTITY_STEPS, lost);
-        pls_cell_no_value(run, PLS_QUANTITY_RATE, lost);
-        pls_cell_no_value(run, PLS_QUANTITY_PL_RATIO_END, lost);
-        pls_cell_no_value(run, PLS_QUANTITY_FLATNESS, lost);
+        for (size_t i = 0; i < sizeof at_the_end / sizeof at_the_end[0]; i++) {
+            pls_cell_no_value(run, at_the_end[i], PLS_REASON_DIVERGED);
+        }
         return;
     }
     pls_cell_value(run, PLS_QUANTITY_DISTANCE, result->last.distance, 0.0);
@@ -81,7 +81,7 @@ static void take_values(pls_cell_run *run, const path *p, const pls_train_result
     if (final <= run->study->until) {
         pls_cell_value(run, PLS_QUANTITY_STEPS, (double)result->steps, 0.0);
     } else {
-        pls_cell_no_value(run, PLS_QUANTITY_STEPS, "the loss asked for was not reached");
+        pls_cell_no_value(run, PLS_QUANTITY_STEPS, PLS_REASON_NOT_REACHED);
     }
 }
 

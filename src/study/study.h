@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "plstar/plstar.h"
 
+#include <jansson.h>
+
 /* lambda_min(K) as it is met on path and sphere. */
 typedef struct pls_minima {
     double first;       /* at w_0; NaN before */
@@ -29,9 +31,21 @@ typedef struct pls_cell_run {
     pls_measured *measured; /* PLS_QUANTITY_COUNT */
 } pls_cell_run;
 
+/* Why a quantity has no value; phrases that can be found again in files. */
+typedef enum pls_reason {
+    PLS_REASON_NOT_FINITE,
+    PLS_REASON_BELOW_FLOOR,
+    PLS_REASON_NO_LIMIT,
+    PLS_REASON_DIVERGED,
+    PLS_REASON_NOT_REACHED,
+    PLS_REASON_COUNT
+} pls_reason;
+
+extern const char *const pls_reasons[PLS_REASON_COUNT];
+
 /* The value of a quantity, or why there is none; nothing where it was not asked for. */
 void pls_cell_value(pls_cell_run *run, pls_quantity quantity, double value, double error);
-void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, const char *reason);
+void pls_cell_no_value(pls_cell_run *run, pls_quantity quantity, pls_reason reason);
 
 static inline bool pls_cell_asks(const pls_cell_run *run, pls_quantity quantity) {
     return run->study->quantities[quantity];
@@ -55,5 +69,27 @@ void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value);
 pls_status pls_cell_measure_start(pls_cell_run *run);
 pls_status pls_cell_measure_sphere(pls_cell_run *run);
 pls_status pls_cell_measure_path(pls_cell_run *run);
+
+/* ---- results in files ------------------------------------------------------------------------ */
+
+/* What a cell's word on an axis is: "64", "tanh", "model". `text` holds at least 32 bytes. */
+const char *pls_axis_word(pls_axis_kind axis, int64_t value, char *text);
+
+/* All that the values of a cell depend on beside the cell itself, as a JSON object. */
+pls_status pls_study_fingerprint(pls_context *context, const pls_study *study, json_t **made);
+
+/* Reads or writes the result of a cell, folder/jobs/CELL.json. *there is false where there is no
+ * result with all quantities that the study asks for; a file that is damaged is no result. Errors:
+ * PLS_ERROR_CONFIG (the fingerprint differs), PLS_ERROR_FILE, PLS_ERROR_MEMORY. */
+pls_status pls_result_read(pls_context *context, const char *folder, const pls_study *study,
+                           const json_t *fingerprint, const pls_cell *cell, pls_measured *values,
+                           bool *there);
+pls_status pls_result_write(pls_context *context, const char *folder, const pls_study *study,
+                            const json_t *fingerprint, const pls_cell *cell,
+                            const pls_measured *values, double seconds);
+
+/* values: PLS_QUANTITY_COUNT a cell; there: whether a cell has them. */
+pls_status pls_study_write_tables(pls_context *context, const char *folder, const pls_study *study,
+                                  const pls_measured *values, const bool *there, int64_t resamples);
 
 #endif
