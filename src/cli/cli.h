@@ -10,6 +10,7 @@ typedef enum command {
     COMMAND_TRAIN,
     COMMAND_SOLVE,
     COMMAND_KERNEL,
+    COMMAND_STUDY,
     COMMAND_REPORT,
     COMMAND_INFO
 } command;

@@ -146,6 +146,17 @@ cleanup:
     return status;
 }
 
+pls_status experiment_create_plan(cli *program, settings *all, experiment *built) {
+    pls_status status = PLS_OK;
+    double start = cli_seconds();
+    *built = (experiment){0};
+    CLI_TRY(load_data(program, all, &built->data));
+    CLI_TRY(resolve_model(program, all, built));
+    built->seconds_data = cli_seconds() - start;
+cleanup:
+    return status;
+}
+
 void experiment_destroy(cli *program, experiment *built) {
     pls_system_destroy(built->system);
     pls_dataset_destroy(program->context, &built->data);

@@ -19,6 +19,9 @@ typedef struct experiment {
 /* Builds all of it and stands at the initial weights. Settings that depend on the data (source,
  * samples, input, widths) are resolved in place. *built must be fresh; destroy it even on error. */
 pls_status experiment_create(cli *program, settings *all, experiment *built);
+
+/* Data and model alone, without device, system and weights; the same manners. */
+pls_status experiment_create_plan(cli *program, settings *all, experiment *built);
 void experiment_destroy(cli *program, experiment *built);
 
 /* Options of the library, from settings. */

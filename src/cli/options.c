@@ -1,6 +1,8 @@
 /* Options: one table for parsing and for the help. */
 #include "cli/options.h"
 
+#include "cli/ready.h"
+
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +11,14 @@ enum {
     TRAIN = 1 << COMMAND_TRAIN,
     SOLVE = 1 << COMMAND_SOLVE,
     KERNEL = 1 << COMMAND_KERNEL,
+    STUDY = 1 << COMMAND_STUDY,
     REPORT = 1 << COMMAND_REPORT,
     INFO = 1 << COMMAND_INFO,
     TRAINS = TRAIN | SOLVE,
     NETWORKS = TRAIN | KERNEL,
     RUNS = TRAINS | KERNEL,
-    ALL = RUNS | REPORT | INFO
+    FOLDERS = RUNS | STUDY,
+    ALL = FOLDERS | REPORT | INFO
 };
 
 enum { LONG_OPTION = 256, OPTION_LIMIT = 40 };
@@ -42,6 +46,12 @@ static const option_entry table[] = {
      "carry F linearised at the start along"},
     {"resume", 0, "DIR", TRAINS, NULL, NULL, "Training",
      "go on with an interrupted run; --steps N may reach further"},
+    {"size", 0, "NAME", STUDY, "study.size", NULL, "Study",
+     "of a ready study: quick (minutes on two cores) or full"},
+    {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as [64,128,256]"},
+    {"seeds", 0, "N", STUDY, "study.seeds", NULL, "Study", "networks a width"},
+    {"resume", 0, "DIR", STUDY, NULL, NULL, "Study",
+     "go on with the study there; more widths and seeds are welcome"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
      "extremes, or full: all eigenvalues"},
     {"method", 0, "NAME", RUNS, "monitor.method", NULL, "Tangent kernel",
@@ -58,22 +68,22 @@ static const option_entry table[] = {
      "write gradient.npy"},
     {"jacobian", 0, NULL, KERNEL, "output.jacobian", "true", "Tangent kernel",
      "write jacobian.npy"},
-    {"set", 0, "KEY=VALUE", RUNS, NULL, NULL, "Settings and weights",
+    {"set", 0, "KEY=VALUE", FOLDERS, NULL, NULL, "Settings and weights",
      "any setting, as in the file; repeatable, the last one wins"},
     {"tensors", 0, "FILE", NETWORKS, "model.tensors", NULL, "Settings and weights",
      "weights (and inputs, targets) from a safetensors file"},
     {"tensor-order", 0, NULL, NETWORKS, "model.tensor_order", "true", "Settings and weights",
      "take its tensors in order of appearance"},
     {"precision", 0, "TYPE", RUNS, "precision", NULL, "Settings and weights", "f32 or f64"},
-    {"seed", 0, "N", RUNS, "seed", NULL, "Settings and weights",
+    {"seed", 0, "N", FOLDERS, "seed", NULL, "Settings and weights",
      "of weights, batches, data and start vectors"},
-    {"out", 'o', "DIR", RUNS, NULL, NULL, "Output",
+    {"out", 'o', "DIR", FOLDERS, NULL, NULL, "Output",
      "folder for results; by default runs/COMMAND-1, -2, ..."},
-    {"overwrite", 0, NULL, RUNS, NULL, NULL, "Output", "replace a run that is there"},
+    {"overwrite", 0, NULL, FOLDERS, NULL, NULL, "Output", "replace a run that is there"},
     {"json", 0, NULL, ALL, NULL, NULL, "Output", "print the result as JSON, and nothing else"},
     {"quiet", 'q', NULL, ALL, NULL, NULL, "Output", "print errors only"},
-    {"device", 0, "NAME", RUNS | INFO, "device", NULL, "Machine", "auto, cpu, cuda or cuda:N"},
-    {"threads", 0, "N", RUNS | INFO, "threads", NULL, "Machine",
+    {"device", 0, "NAME", FOLDERS | INFO, "device", NULL, "Machine", "auto, cpu, cuda or cuda:N"},
+    {"threads", 0, "N", FOLDERS | INFO, "threads", NULL, "Machine",
      "of the CPU; results do not depend on it"},
     {"help", 'h', NULL, ALL, NULL, NULL, "Help", "this text; `--help settings` lists all settings"},
     {"version", 0, NULL, ALL, NULL, NULL, "Help", "the version"},
@@ -194,6 +204,9 @@ static pls_status take_arguments(cli *program, int argc, char **argv, command_li
     for (int i = optind; i < argc; i++) {
         if (given->help && strcmp(argv[i], "settings") == 0) {
             given->help_settings = true;
+        } else if (given->command == COMMAND_STUDY && given->study == NULL &&
+                   given->argument == NULL && ready_is_name(argv[i])) {
+            given->study = argv[i];
         } else if (given->argument != NULL || given->command == COMMAND_INFO) {
             return cli_fail(program, PLS_ERROR_CONFIG, "%s: one argument too many", argv[i]);
         } else {
@@ -299,6 +312,21 @@ static const char *introduction(command which) {
                "  plstar kernel --json | python3 -m json.tool\n"
                "\n"
                "Usage: plstar kernel [CONFIG] [options]\n";
+    case COMMAND_STUDY:
+        return "plstar study: how the quantities of the theory change from network to network\n"
+               "\n"
+               "Examples:\n"
+               "  plstar study transition              the transition to linearity, minutes\n"
+               "  plstar study transition --size full --device cuda\n"
+               "  plstar study --widths [64,256,1024] --set study.quantities=[hessian_norm]\n"
+               "  plstar study --resume runs/study-1 --widths [64,256,1024,4096]\n"
+               "\n"
+               "Usage: plstar study [NAME] [CONFIG] [options]\n"
+               "\n"
+               "NAME is a ready study: transition, nonlinear-output, bottleneck, threshold,\n"
+               "almost, critical-step, or all. What is given by CONFIG or by options wins over "
+               "it.\n"
+               "Every finished network is kept; a study goes on where it was stopped.\n";
     case COMMAND_REPORT:
         return "plstar report: write report.html for the folder of a run\n"
                "\n"

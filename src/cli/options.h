@@ -13,6 +13,7 @@ typedef struct assignment {
 typedef struct command_line {
     command command;
     const char *argument; /* CONFIG or DIR, NULL if none */
+    const char *study;    /* NAME of a ready study, NULL if none */
     const char *out, *resume;
     bool overwrite, quiet, json, help, version;
     bool help_settings; /* --help settings */

@@ -47,19 +47,37 @@ static void append_time(char *text, size_t size, double seconds) {
     append(text, size, piece);
 }
 
+/* Whether it is time for another line. */
+static bool is_due(const cli *program, progress *line, bool last) {
+    double now = cli_seconds();
+    if (program->quiet ||
+        (now - line->shown < (line->terminal ? 0.1 : 10.0) && !(last && line->terminal))) {
+        return false;
+    }
+    line->shown = now;
+    return true;
+}
+
+static void write_line(cli *program, const progress *line, const char *text) {
+    if (line->terminal) {
+        fprintf(stderr, "\r\033[K%.*s", (int)columns() - 1, text);
+        fflush(stderr);
+        program->line_shown = true;
+    } else {
+        cli_say(program, "%s", text);
+    }
+}
+
 void progress_show(cli *program, progress *line, const pls_record *record,
                    const pls_progress *state) {
     char text[400];
-    double now = cli_seconds();
     bool last = record->step >= state->steps;
     if (record->measured) {
         line->measured = *record;
     }
-    if (program->quiet ||
-        (now - line->shown < (line->terminal ? 0.1 : 10.0) && !(last && line->terminal))) {
+    if (!is_due(program, line, last)) {
         return;
     }
-    line->shown = now;
     snprintf(text, sizeof text, "step %lld/%lld", (long long)record->step, (long long)state->steps);
     append_number(text, sizeof text, "  loss ", record->loss);
     append_number(text, sizeof text, "  mu ", line->measured.lambda_min);
@@ -70,11 +88,15 @@ void progress_show(cli *program, progress *line, const pls_record *record,
     }
     append_number(text, sizeof text, "  PL ratio ", record->pl_ratio);
     append_time(text, sizeof text, state->remaining);
-    if (line->terminal) {
-        fprintf(stderr, "\r\033[K%.*s", (int)columns() - 1, text);
-        fflush(stderr);
-        program->line_shown = true;
-    } else {
-        cli_say(program, "%s", text);
+    write_line(program, line, text);
+}
+
+void progress_count(cli *program, progress *line, const char *what, int64_t done, int64_t all,
+                    double remaining) {
+    char text[400];
+    if (is_due(program, line, done >= all)) {
+        snprintf(text, sizeof text, "%lld/%lld %s", (long long)done, (long long)all, what);
+        append_time(text, sizeof text, remaining);
+        write_line(program, line, text);
     }
 }

@@ -15,4 +15,8 @@ progress progress_start(void);
 void progress_show(cli *program, progress *line, const pls_record *record,
                    const pls_progress *state);
 
+/* The same of things that are counted: "17/90 networks  3:20 left". */
+void progress_count(cli *program, progress *line, const char *what, int64_t done, int64_t all,
+                    double remaining);
+
 #endif

@@ -2,10 +2,12 @@
 #include "cli/run.h"
 
 #include "cli/files.h"
+#include "cli/ready.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Steps of a resumed run must follow from those that are there. */
 static pls_status check_unchanged(cli *program, const char *path, const settings *all) {
@@ -64,6 +66,27 @@ cleanup:
     return status;
 }
 
+/* A study goes on in a folder of its own kind; its results say whether they belong to it. */
+static pls_status check_study_folder(cli *program, const command_line *given) {
+    const char *folder = given->resume != NULL ? given->resume : given->out;
+    char *jobs = NULL;
+    pls_status status = PLS_OK;
+    if (folder == NULL || given->overwrite) {
+        return PLS_OK;
+    }
+    CLI_TRY(file_path(program, folder, "jobs", &jobs));
+    if (access(jobs, F_OK) != 0) {
+        if (given->resume != NULL) {
+            status = cli_fail(program, PLS_ERROR_FILE, "%s holds no study to go on with", folder);
+        } else {
+            status = folder_is_free(program, folder);
+        }
+    }
+cleanup:
+    free(jobs);
+    return status;
+}
+
 pls_status run_settings(cli *program, const command_line *given, settings *all) {
     pls_status status = PLS_OK;
     char *path = NULL;
@@ -82,12 +105,20 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
     if (path != NULL) {
         CLI_TRY(settings_read(program, all, path));
     }
+    if (given->study != NULL) {
+        CLI_TRY(settings_assign(program, all, "NAME", "study.name", given->study));
+    }
     CLI_TRY(options_apply(program, given, all));
     if (all->command == COMMAND_TRAIN && path == NULL && !model_is_given(all)) {
         CLI_TRY(demonstrate(program, all));
     }
+    if (all->command == COMMAND_STUDY) {
+        CLI_TRY(ready_apply(program, all));
+    }
     CLI_TRY(settings_settle(program, all));
-    if (given->resume != NULL) {
+    if (all->command == COMMAND_STUDY) {
+        CLI_TRY(check_study_folder(program, given));
+    } else if (given->resume != NULL) {
         CLI_TRY(check_unchanged(program, path, all));
     } else if (given->out != NULL && !given->overwrite) {
         CLI_TRY(folder_is_free(program, given->out));

@@ -6,6 +6,7 @@
 #include "cli/settings_giver.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,17 @@ static void describe_expected(const setting *entry, char *text, size_t size) {
     case SETTING_INTEGERS:
         snprintf(text, size, "a list of whole numbers%s such as [1, 8, 8]", range);
         break;
+    case SETTING_NAMES: {
+        size_t used = (size_t)snprintf(text, size, "a list of");
+        for (int i = 0; entry->names[i] != NULL && used < size; i++) {
+            used += (size_t)snprintf(text + used, size - used, "%s %s", i > 0 ? "," : "",
+                                     entry->names[i]);
+        }
+        break;
+    }
+    case SETTING_FACTORS:
+        snprintf(text, size, "a list of positive numbers with at most three decimals, [0.5, 1.5]");
+        break;
     case SETTING_LAYERS:
         snprintf(text, size, "a list such as [{type: dense, width: 64, activation: tanh}]");
         break;
@@ -85,7 +97,7 @@ static void describe_expected(const setting *entry, char *text, size_t size) {
 }
 
 static pls_status fail_value(const giver *from, const setting *entry, const value *given) {
-    char place[PLACE_SIZE], expected[300];
+    char place[PLACE_SIZE], expected[600];
     describe_expected(entry, expected, sizeof expected);
     settings_place(from, given, place);
     if (given->kind != VALUE_SCALAR) {
@@ -211,6 +223,34 @@ static pls_status take_text(const giver *from, const setting *entry, const char 
     return status;
 }
 
+/* A number with at most three decimals, in thousandths. */
+static bool take_factor(const char *text, int64_t *out) {
+    double number = 0.0;
+    bool known = scalar_number(text, &number) && number > 0.0 && number < 1e9;
+    double thousandths = known ? round(1000.0 * number) : 0.0;
+    if (!known || thousandths < 1.0 || fabs(thousandths - 1000.0 * number) > 1e-6 * thousandths) {
+        return false;
+    }
+    *out = (int64_t)thousandths;
+    return true;
+}
+
+static bool take_item(const setting *entry, const char *text, int64_t *out) {
+    int index = 0;
+    switch (entry->type) {
+    case SETTING_NAMES:
+        if (!take_choice(entry, text, &index)) {
+            return false;
+        }
+        *out = index;
+        return true;
+    case SETTING_FACTORS:
+        return take_factor(text, out);
+    default:
+        return take_integer(entry, text, out);
+    }
+}
+
 static pls_status take_integers(const giver *from, const setting *entry, const value *given) {
     pls_status status = PLS_OK;
     integer_list *field = setting_field(entry, from->all);
@@ -221,8 +261,8 @@ static pls_status take_integers(const giver *from, const setting *entry, const v
     CLI_TRY(cli_allocate(from->program, given->count, sizeof *values, entry->key, &values));
     for (int64_t i = 0; i < given->count; i++) {
         const value *item = &given->items[i];
-        if (item->kind != VALUE_SCALAR || item->quoted ||
-            !take_integer(entry, item->text, &values[i])) {
+        bool quoted = item->quoted && entry->type != SETTING_NAMES;
+        if (item->kind != VALUE_SCALAR || quoted || !take_item(entry, item->text, &values[i])) {
             status = fail_value(from, entry, item);
             goto cleanup;
         }
@@ -242,6 +282,8 @@ static pls_status take(const giver *from, int index, const value *given) {
     pls_status status = PLS_OK;
     switch (entry->type) {
     case SETTING_INTEGERS:
+    case SETTING_NAMES:
+    case SETTING_FACTORS:
         CLI_TRY(take_integers(from, entry, given));
         break;
     case SETTING_LAYERS:
@@ -278,7 +320,7 @@ static pls_status take_default(cli *program, settings *all, int index) {
     giver from = {.program = program, .all = all, .origin = ORIGIN_DEFAULT, .spelled = entry->key};
     value given = {0};
     pls_status status = PLS_OK;
-    if (entry->type == SETTING_INTEGERS || entry->type == SETTING_LAYERS) {
+    if (settings_is_list(entry)) {
         CLI_TRY(yaml_read_text(program, entry->key, text, &given));
     } else {
         CLI_TRY(cli_format(program, &given.text, "%s", text));
@@ -397,9 +439,7 @@ pls_status settings_assign(cli *program, settings *all, const char *spelled, con
     if (index < 0 && !section) {
         return settings_unknown(program, spelled, key);
     }
-    bool nested = section || settings_at(index)->type == SETTING_INTEGERS ||
-                  settings_at(index)->type == SETTING_LAYERS;
-    if (nested) {
+    if (section || settings_is_list(settings_at(index))) {
         CLI_TRY(yaml_read_text(program, spelled, text, &given));
     } else {
         CLI_TRY(cli_format(program, &given.text, "%s", text));
@@ -430,6 +470,8 @@ void settings_release(settings *all) {
             free(*(char **)field);
             break;
         case SETTING_INTEGERS:
+        case SETTING_NAMES:
+        case SETTING_FACTORS:
             free(((integer_list *)field)->values);
             break;
         case SETTING_LAYERS:

@@ -110,6 +110,20 @@ typedef struct settings {
         int64_t memory;
     } hessian;
     struct {
+        char *name;                               /* of a ready study, "" if none */
+        int size;                                 /* quick, full */
+        integer_list widths, depths, bottlenecks; /* empty: as in model.layers */
+        integer_list activations, outputs; /* 0 = as in model.layers, else pls_activation + 1 */
+        integer_list step_sizes;           /* thousandths of 2 / lambda_max */
+        int64_t seeds;
+        integer_list quantities; /* pls_quantity */
+        double radius;
+        int64_t directions, hessian_samples;
+        int64_t steps, every;
+        double until;
+        int64_t resamples, side_by_side, memory;
+    } study;
+    struct {
         bool report, kernel, infinite, gradient, jacobian;
         double infinite_tolerance;
     } output;

@@ -52,6 +52,39 @@ static const char *const refinements[] = {[PLS_REFINE_NEVER] = "never",
                                           [PLS_REFINE_ALWAYS] = "always",
                                           NULL};
 
+static const char *const sizes[] = {"quick", "full", NULL};
+static const char *const cell_activations[] = {"model",
+                                               [1 + PLS_IDENTITY] = "identity",
+                                               [1 + PLS_TANH] = "tanh",
+                                               [1 + PLS_SIGMOID] = "sigmoid",
+                                               [1 + PLS_ERF] = "erf",
+                                               [1 + PLS_SOFTPLUS] = "softplus",
+                                               [1 + PLS_SWISH] = "swish",
+                                               [1 + PLS_GELU] = "gelu",
+                                               [1 + PLS_SIN] = "sin",
+                                               [1 + PLS_RELU] = "relu",
+                                               NULL};
+static const char *const quantities[] = {[PLS_QUANTITY_GRADIENT_NORM] = "gradient_norm",
+                                         [PLS_QUANTITY_HESSIAN_NORM] = "hessian_norm",
+                                         [PLS_QUANTITY_HESSIAN_SPHERE] = "hessian_sphere",
+                                         [PLS_QUANTITY_NONLINEARITY] = "nonlinearity",
+                                         [PLS_QUANTITY_TAYLOR_RATIO] = "taylor_ratio",
+                                         [PLS_QUANTITY_LAMBDA_MIN] = "lambda_min",
+                                         [PLS_QUANTITY_LAMBDA_MAX] = "lambda_max",
+                                         [PLS_QUANTITY_KERNEL_CHANGE] = "kernel_change",
+                                         [PLS_QUANTITY_MU_LOSS] = "mu_loss",
+                                         [PLS_QUANTITY_MU_CHANGE] = "mu_change",
+                                         [PLS_QUANTITY_DISTANCE] = "distance",
+                                         [PLS_QUANTITY_STEPS] = "steps",
+                                         [PLS_QUANTITY_FINAL_LOSS] = "final_loss",
+                                         [PLS_QUANTITY_LOSS_PEAK] = "loss_peak",
+                                         [PLS_QUANTITY_RATE] = "rate",
+                                         [PLS_QUANTITY_PL_RATIO_END] = "pl_ratio_end",
+                                         [PLS_QUANTITY_FLATNESS] = "flatness",
+                                         [PLS_QUANTITY_INFINITE_DISTANCE] = "infinite_distance",
+                                         [PLS_QUANTITY_FILLING] = "filling",
+                                         NULL};
+
 /* Integers are held in doubles where their range is checked. */
 #define MOST 9007199254740992.0
 #define ANY 1.7976931348623157e308
@@ -246,6 +279,54 @@ static const setting table[] = {
      .offset = FIELD(hessian.memory), .text = "4GiB", .zero = "4GiB",
      .help = "bytes that Lanczos vectors may take; may change the last digits of norms"},
 
+    {.key = "study.name", .type = SETTING_TEXT, .offset = FIELD(study.name), .text = "",
+     .help = "plstar study: a ready study: transition, nonlinear-output, bottleneck, threshold, "
+             "almost or critical-step"},
+    {.key = "study.size", .type = SETTING_CHOICE, .offset = FIELD(study.size), .text = "quick",
+     .names = sizes, .help = "of a ready study"},
+    {.key = "study.widths", .type = SETTING_INTEGERS, .offset = FIELD(study.widths), .text = "[]",
+     .least = 1, .most = MOST,
+     .help = "of all hidden layers, one after the other; [] = as in model.layers"},
+    {.key = "study.depths", .type = SETTING_INTEGERS, .offset = FIELD(study.depths), .text = "[]",
+     .least = 1, .most = 1000, .help = "numbers of hidden layers, all like the first"},
+    {.key = "study.bottlenecks", .type = SETTING_INTEGERS, .offset = FIELD(study.bottlenecks),
+     .text = "[]", .most = MOST,
+     .help = "widths of the middle one of at least three hidden layers; 0 = no bottleneck"},
+    {.key = "study.activations", .type = SETTING_NAMES, .offset = FIELD(study.activations),
+     .text = "[]", .names = cell_activations, .help = "of all hidden layers; model = as it is there"},
+    {.key = "study.outputs", .type = SETTING_NAMES, .offset = FIELD(study.outputs), .text = "[]",
+     .names = cell_activations, .help = "activations of the last layer; model = as it is there"},
+    {.key = "study.step_sizes", .type = SETTING_FACTORS, .offset = FIELD(study.step_sizes),
+     .text = "[0.5]", .help = "of gradient descent, in units of 2/lambda_max(K_0)"},
+    {.key = "study.seeds", .type = SETTING_INTEGER, .offset = FIELD(study.seeds), .text = "3",
+     .least = 1, .most = 1e6, .help = "networks of each kind: seeds seed, seed + 1, ..."},
+    {.key = "study.quantities", .type = SETTING_NAMES, .offset = FIELD(study.quantities),
+     .text = "[gradient_norm, lambda_min, lambda_max, kernel_change, mu_change, distance]",
+     .names = quantities, .help = "what is measured"},
+    {.key = "study.radius", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
+     .offset = FIELD(study.radius), .text = "1", .most = ANY,
+     .help = "R, of the sphere around w_0 on which points are sampled"},
+    {.key = "study.directions", .type = SETTING_INTEGER, .offset = FIELD(study.directions),
+     .text = "4", .least = 1, .most = MOST,
+     .help = "points on it: the steepest, the two most curved, random ones"},
+    {.key = "study.hessian_samples", .type = SETTING_INTEGER,
+     .offset = FIELD(study.hessian_samples), .text = "4", .most = MOST, .zero = "all",
+     .help = "the first so many samples, whose Hessians are measured"},
+    {.key = "study.steps", .type = SETTING_INTEGER, .offset = FIELD(study.steps), .text = "100",
+     .least = 1, .most = MOST, .help = "of gradient descent from w_0"},
+    {.key = "study.every", .type = SETTING_INTEGER, .offset = FIELD(study.every), .text = "10",
+     .least = 1, .most = MOST, .help = "steps between kernels on its path"},
+    {.key = "study.until", .type = SETTING_NUMBER, .offset = FIELD(study.until), .text = "0.001",
+     .most = 0.999999, .help = "share of the loss at which the path ends"},
+    {.key = "study.resamples", .type = SETTING_INTEGER, .offset = FIELD(study.resamples),
+     .text = "1000", .least = 100, .most = 1e6, .help = "of the bootstrap, for the intervals of fits"},
+    {.key = "study.side_by_side", .type = SETTING_INTEGER, .offset = FIELD(study.side_by_side),
+     .text = "auto", .most = 4096, .zero = "auto",
+     .help = "networks measured at a time; never changes a result"},
+    {.key = "study.memory", .type = SETTING_BYTES, .offset = FIELD(study.memory),
+     .text = "half of what is free", .zero = "half of what is free",
+     .help = "bytes that they may take together; never changes a result"},
+
     {.key = "output.report", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
      .offset = FIELD(output.report), .text = "true", .help = "write report.html"},
     {.key = "output.kernel", .type = SETTING_BOOLEAN, .flags = SETTING_RESUMABLE,
@@ -311,6 +392,17 @@ bool settings_applies(const char *key, command which) {
     return which == COMMAND_SOLVE ? !network : !system;
 }
 
+bool settings_is_used(const char *key, command which) {
+    static const char *const runs[] = {"train.", "monitor.", "hessian.", "precision"};
+    for (size_t i = 0; which == COMMAND_STUDY && i < sizeof runs / sizeof runs[0]; i++) {
+        if (strncmp(key, runs[i], strlen(runs[i])) == 0) {
+            return false;
+        }
+    }
+    bool of_studies = strncmp(key, "study.", 6) == 0;
+    return settings_applies(key, which) && (which == COMMAND_STUDY || !of_studies);
+}
+
 static const char *last_part(const char *key) {
     const char *dot = strrchr(key, '.');
     return dot != NULL ? dot + 1 : key;
@@ -324,8 +416,9 @@ static int distance_to_key(const char *written, const char *key) {
 }
 
 pls_status settings_unknown(cli *program, const char *place, const char *spelled) {
-    static const char *const sections[] = {"model", "data", "system", "train", "monitor", "output"};
-    static const char *const later[] = {"audit", "study"};
+    static const char *const sections[] = {"model",   "data",    "system", "train",
+                                           "monitor", "hessian", "study",  "output"};
+    static const char *const later[] = {"audit"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         size_t length = strlen(later[i]);
         if (strncmp(spelled, later[i], length) == 0 &&

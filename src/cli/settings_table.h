@@ -16,6 +16,8 @@ typedef enum setting_type {
     SETTING_PATH,     /* char *, relative to where it was written */
     SETTING_SOURCE,   /* char *, a data source: paths after its "kind:" */
     SETTING_INTEGERS, /* integer_list */
+    SETTING_NAMES,    /* integer_list, indices in `names` */
+    SETTING_FACTORS,  /* integer_list, numbers in thousandths */
     SETTING_LAYERS,   /* layer_list */
     SETTING_STEP,     /* step_size */
 } setting_type;
@@ -52,12 +54,21 @@ bool settings_is_section(const char *name);
 /* The default of a setting for a command. */
 const char *settings_default(const setting *entry, command which);
 
-/* Whether a command has a use for a setting: `solve` for system, the others for model and data. */
+/* Whether a command can do with a setting: `solve` with system, the others with model and data. */
 bool settings_applies(const char *key, command which);
+
+/* Whether it looks at it, so that config.yaml holds it: only `study` at the section study. */
+bool settings_is_used(const char *key, command which);
 
 /* The sentence about a key that is not in the table. `spelled` is the key as the person wrote it.
  */
 pls_status settings_unknown(cli *program, const char *place, const char *spelled);
+
+/* Whether its value is a list. */
+static inline bool settings_is_list(const setting *entry) {
+    return entry->type == SETTING_INTEGERS || entry->type == SETTING_NAMES ||
+           entry->type == SETTING_FACTORS || entry->type == SETTING_LAYERS;
+}
 
 static inline void *setting_field(const setting *entry, settings *all) {
     return (char *)all + entry->offset;

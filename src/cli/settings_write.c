@@ -29,6 +29,22 @@ static void write_integers(const integer_list *list, FILE *stream) {
     fputc(']', stream);
 }
 
+static void write_names(const integer_list *list, const char *const *names, FILE *stream) {
+    fputc('[', stream);
+    for (int64_t i = 0; i < list->count; i++) {
+        fprintf(stream, "%s%s", i > 0 ? ", " : "", names[list->values[i]]);
+    }
+    fputc(']', stream);
+}
+
+static void write_factors(const integer_list *list, FILE *stream) {
+    fputc('[', stream);
+    for (int64_t i = 0; i < list->count; i++) {
+        fprintf(stream, "%s%g", i > 0 ? ", " : "", (double)list->values[i] / 1000.0);
+    }
+    fputc(']', stream);
+}
+
 static void write_number(double number, FILE *stream) {
     char text[32];
     scalar_write_number(number, text);
@@ -80,6 +96,12 @@ static void write_value(const setting *entry, const settings *all, FILE *stream)
     case SETTING_INTEGERS:
         write_integers(field, stream);
         break;
+    case SETTING_NAMES:
+        write_names(field, entry->names, stream);
+        break;
+    case SETTING_FACTORS:
+        write_factors(field, stream);
+        break;
     case SETTING_LAYERS:
         settings_write_layers(field, stream);
         break;
@@ -111,7 +133,7 @@ void settings_write(const settings *all, const char *version, FILE *stream) {
     for (int i = 0; settings_at(i) != NULL; i++) {
         const setting *entry = settings_at(i);
         int length = section_length(entry->key);
-        if (!settings_applies(entry->key, all->command)) {
+        if (!settings_is_used(entry->key, all->command)) {
             continue;
         }
         if (starts_section(i)) {

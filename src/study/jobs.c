@@ -80,25 +80,19 @@ cleanup:
     return status;
 }
 
-static bool is_gpu(const run *r) {
-    return strncmp(r->options->device, "cuda", 4) == 0;
-}
-
 /* How many at a time, and the bytes they may take. */
 static pls_status plan(run *r) {
     pls_device *device = NULL;
     pls_device_options options = {r->options->device, 1};
     int64_t available = 0, total = 0, pending = r->cells - r->progress.found;
     pls_status status = PLS_OK;
-    r->budget = r->options->memory;
-    if (r->budget == 0) {
-        PLS_TRY(r->context, pls_device_open(r->context, &options, &device));
-        PLS_TRY(r->context, pls_device_memory(device, &available, &total));
-        r->budget = available / 2;
-    }
-    r->workers = r->options->side_by_side > 0 ? r->options->side_by_side
-                                              : pls_larger(sysconf(_SC_NPROCESSORS_ONLN), 1);
-    r->workers = is_gpu(r) ? 1 : pls_smaller(r->workers, pending);
+    PLS_TRY(r->context, pls_device_open(r->context, &options, &device));
+    PLS_TRY(r->context, pls_device_memory(device, &available, &total));
+    bool is_cpu = strcmp(pls_device_name(device), "cpu") == 0;
+    int64_t processors = pls_larger(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    int64_t wanted = r->options->side_by_side > 0 ? r->options->side_by_side : processors;
+    r->budget = r->options->memory > 0 ? r->options->memory : available / 2;
+    r->workers = pls_smaller(is_cpu ? wanted : 1, pending);
 cleanup:
     pls_device_close(device);
     return status;
