@@ -14,8 +14,25 @@
 #include <string.h>
 
 static const pls_claim claims[] = {
+    {"1", "Hessians fall with the width", PLS_CLAIM_SCALING, pls_check_hessian_scaling},
+    {"2", "gradients do not", PLS_CLAIM_SCALING, pls_check_gradient_scaling},
+    {"3", "F is close to linear where its Hessians are small", PLS_CLAIM_LAW, pls_check_taylor},
+    {"3'", "wide networks become linear", PLS_CLAIM_SCALING, pls_check_linearity_scaling},
+    {"4", "the kernel stays", PLS_CLAIM_SCALING, pls_check_kernel_scaling},
+    {"5", "with a non-linear output it does not", PLS_CLAIM_SCALING, pls_check_output_scaling},
+    {"5'", "the kernel of a non-linear output", PLS_CLAIM_LAW, pls_check_output_map},
+    {"6", "with a bottleneck it does not", PLS_CLAIM_SCALING, pls_check_bottleneck_scaling},
+    {"6'", "a wider bottleneck helps", PLS_CLAIM_SCALING, pls_check_bottleneck_width},
     {"7", "the PL ratio lies between the extreme eigenvalues", PLS_CLAIM_LAW,
      pls_check_pl_identity},
+    {"8", "gradient descent stays in the ball and converges", PLS_CLAIM_LAW,
+     pls_check_gradient_descent},
+    {"8'", "the same with the constants of a smooth loss", PLS_CLAIM_LAW, pls_check_smooth_loss},
+    {"9", "stochastic gradient descent converges", PLS_CLAIM_LAW, pls_check_stochastic_descent},
+    {"10", "Hessians bound how fast mu can fall", PLS_CLAIM_LAW, pls_check_conditioning},
+    {"11", "width keeps mu", PLS_CLAIM_SCALING, pls_check_conditioning_scaling},
+    {"14", "generic matrices are well conditioned", PLS_CLAIM_LAW, pls_check_generic_conditioning},
+    {"15", "kernels of transformed and composed systems", PLS_CLAIM_LAW, pls_check_transformations},
 };
 
 enum { COUNT = sizeof claims / sizeof claims[0] };
@@ -168,7 +185,7 @@ static pls_status check_arguments(const pls_audit_subject *subject,
 /* The first samples of the subject in float64, as many as `equations` allows. */
 static pls_status copy_subject(pls_audit *audit) {
     pls_system *system = audit->subject->system;
-    pls_context *context = system->device->context;
+    pls_context *context = audit->context;
     int64_t limit = audit->options->equations / system->outputs, *samples = NULL;
     int64_t count = system->samples;
     pls_status status = PLS_OK;
@@ -181,16 +198,82 @@ static pls_status copy_subject(pls_audit *audit) {
         samples[i] = i;
     }
     PLS_TRY(context, pls_system_duplicate(system, samples, count, PLS_F64, &audit->system));
+    if (audit->subject->data != NULL) {
+        audit->data = *audit->subject->data;
+        audit->data.samples = count;
+    }
 cleanup:
     pls_release(context, samples);
     return status;
+}
+
+/* Where the system stands, and what is there. */
+static pls_status look(pls_audit *audit) {
+    pls_context *context = audit->context;
+    const char *what = "the audit";
+    pls_point at;
+    pls_status status = PLS_OK;
+    audit->parameters = pls_system_parameters(audit->system);
+    audit->equations = pls_system_equations(audit->system);
+    audit->rounding =
+        audit->system->kind->rounding_growth(audit->system) * pls_dtype_roundoff(PLS_F64);
+    PLS_TRY(context,
+            pls_allocate(context, audit->parameters, sizeof(double), what, &audit->origin));
+    PLS_TRY(context, pls_allocate(context, audit->parameters, sizeof(double), what, &audit->point));
+    PLS_TRY(context,
+            pls_allocate(context, audit->equations, sizeof(double), what, &audit->outputs));
+    PLS_TRY(context, pls_system_get_weights(audit->system, audit->origin));
+    PLS_TRY(context, pls_system_measure(audit->system, PLS_LOSS_SQUARE, &at, audit->outputs, NULL));
+    PLS_TRY(context, pls_kernel_create(audit->system, NULL, &audit->kernel));
+    audit->residual = sqrt(2.0 * at.loss);
+cleanup:
+    return status;
+}
+
+static void leave(pls_audit *audit) {
+    pls_kernel_destroy(audit->kernel);
+    pls_system_destroy(audit->system);
+    pls_release(audit->context, audit->origin);
+    pls_release(audit->context, audit->point);
+    pls_release(audit->context, audit->outputs);
+}
+
+pls_status pls_audit_return(pls_audit *audit) {
+    return pls_system_set_weights(audit->system, audit->origin);
+}
+
+pls_status pls_audit_spectrum(pls_audit *audit, pls_spectrum *spectrum) {
+    pls_status status = PLS_OK;
+    PLS_TRY(audit->context, pls_kernel_compute(audit->kernel));
+    PLS_TRY(audit->context, pls_kernel_spectrum(audit->kernel, NULL, spectrum));
+cleanup:
+    return status;
+}
+
+double pls_known_minimum(const pls_spectrum *spectrum) {
+    return spectrum->below_floor ? 0.0 : spectrum->lambda_min;
+}
+
+double pls_loss_error(const pls_audit *audit, double loss) {
+    double size = 0.0;
+    for (int64_t i = 0; i < audit->equations; i++) {
+        size += audit->outputs[i] * audit->outputs[i];
+    }
+    double error = 2.0 * audit->rounding * (sqrt(size) + audit->residual);
+    return error * sqrt(2.0 * loss) + 0.5 * error * error;
+}
+
+bool pls_audit_knows_smoothness(pls_audit *audit, pls_smoothness *smoothness) {
+    bool known = pls_system_smoothness(audit->system, smoothness) == PLS_OK;
+    pls_error_clear(audit->context);
+    return known;
 }
 
 pls_status pls_audit_check_planted(const pls_audit_subject *subject,
                                    const pls_audit_options *options, int index,
                                    const pls_audit_plant *plant, pls_claim_result *result) {
     pls_context *context = subject->system->device->context;
-    pls_audit audit = {.subject = subject, .options = options, .plant = plant};
+    pls_audit audit = {.subject = subject, .options = options, .plant = plant, .context = context};
     double start = pls_clock();
     pls_status status = PLS_OK;
     memset(result, 0, sizeof *result);
@@ -200,10 +283,11 @@ pls_status pls_audit_check_planted(const pls_audit_subject *subject,
     result->kind = claims[index].kind;
     result->formula = "";
     PLS_TRY(context, copy_subject(&audit));
+    PLS_TRY(context, look(&audit));
     PLS_TRY(context, claims[index].check(&audit, result));
     result->seconds = pls_clock() - start;
 cleanup:
-    pls_system_destroy(audit.system);
+    leave(&audit);
     return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "plstar/audit.h"
+#include "plstar/plstar.h"
 #include "system/system.h"
 
 /* A falsehood: what is called `name` is taken to be `factor` times its value. */
@@ -20,8 +21,17 @@ typedef struct pls_audit {
     const pls_audit_subject *subject;
     const pls_audit_options *options;
     const pls_audit_plant *plant; /* NULL: none */
-    pls_system *system;           /* float64 copy of the subject's, at w_0, its first samples */
-    bool sampled;                 /* samples of the subject were left out */
+    pls_context *context;
+    pls_system *system; /* float64 copy of the subject's, at w_0, its first samples */
+    pls_dataset data;   /* of these samples, where the subject is a network; borrows */
+    bool sampled;       /* samples of the subject were left out */
+    pls_kernel *kernel; /* of the system */
+    int64_t parameters, equations;
+    double *origin;  /* P: w_0 */
+    double *outputs; /* N: F(w_0) */
+    double *point;   /* P, scratch */
+    double residual; /* ||r_0|| */
+    double rounding; /* relative error of F and J by rounding */
 } pls_audit;
 
 typedef struct pls_claim {
@@ -29,6 +39,21 @@ typedef struct pls_claim {
     pls_claim_kind kind;
     pls_status (*check)(pls_audit *audit, pls_claim_result *result);
 } pls_claim;
+
+/* Back to w_0. */
+pls_status pls_audit_return(pls_audit *audit);
+
+/* The spectrum of K at the system's present weights; to be destroyed. */
+pls_status pls_audit_spectrum(pls_audit *audit, pls_spectrum *spectrum);
+
+/* lambda_min as far as it is known: 0 where it lies below its floor. */
+double pls_known_minimum(const pls_spectrum *spectrum);
+
+/* What rounding may have changed a loss ||r||^2/2 by, r known to error_of_f. */
+double pls_loss_error(const pls_audit *audit, double loss);
+
+/* "exact" constants say so, the others are those of a sample. */
+bool pls_audit_knows_smoothness(pls_audit *audit, pls_smoothness *smoothness);
 
 /* value, or what was planted in its stead. */
 double pls_audit_seen(const pls_audit *audit, const char *name, double value);
@@ -40,6 +65,11 @@ void pls_claim_at_most(pls_claim_result *result, const char *formula, double mea
                        double error);
 void pls_claim_at_least(pls_claim_result *result, const char *formula, double measured,
                         double bound, double error);
+
+/* An entry of a kernel behind tanh: |mapped - phi'(zi) phi'(zj) plain| relative to
+ * phi'(zi) phi'(zj) scale, which must be 0 but for rounding. */
+void pls_compare_mapped_entry(const pls_audit *audit, pls_claim_result *result, const char *formula,
+                              double mapped, double plain, double scale, double zi, double zj);
 
 /* Records a constant, once a name: a second value replaces the first. */
 void pls_claim_constant_is(pls_claim_result *result, const char *name, double value,

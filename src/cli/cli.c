@@ -9,8 +9,9 @@
 
 const char *cli_command_name(command which) {
     static const char *const names[COMMAND_COUNT] = {
-        [COMMAND_TRAIN] = "train", [COMMAND_SOLVE] = "solve",   [COMMAND_KERNEL] = "kernel",
-        [COMMAND_STUDY] = "study", [COMMAND_REPORT] = "report", [COMMAND_INFO] = "info",
+        [COMMAND_TRAIN] = "train", [COMMAND_SOLVE] = "solve", [COMMAND_KERNEL] = "kernel",
+        [COMMAND_AUDIT] = "audit", [COMMAND_STUDY] = "study", [COMMAND_REPORT] = "report",
+        [COMMAND_INFO] = "info",
     };
     return names[which];
 }

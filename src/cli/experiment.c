@@ -131,7 +131,7 @@ pls_status experiment_create(cli *program, settings *all, experiment *built) {
     *built = (experiment){0};
     CLI_TRY(pls_device_open(program->context, &device, &built->device));
     CLI_TRY(pls_device_measure_phases(built->device, true));
-    if (all->command == COMMAND_SOLVE) {
+    if (settings_are_of_system(all)) {
         CLI_TRY(equations_create(program, all, built));
         built->seconds_network = cli_seconds() - start;
         return PLS_OK;

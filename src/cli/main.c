@@ -15,6 +15,7 @@ static const char usage[] =
     "                                watch mu, write a report\n"
     "  plstar solve                  solve non-linear equations F(w) = y, watching mu\n"
     "  plstar kernel                 the tangent kernel of a network and its spectrum\n"
+    "  plstar audit                  check the theory's claims on a network\n"
     "  plstar study transition       how Hessians, gradients and kernels change with width\n"
     "  plstar report runs/train-1    write the report of a run again\n"
     "\n"
@@ -24,6 +25,7 @@ static const char usage[] =
     "  train     train, and measure mu = lambda_min of the tangent kernel on the way\n"
     "  solve     the same for a system of equations instead of a network\n"
     "  kernel    measure kernel, spectrum, gradient, Jacobian at one point\n"
+    "  audit     check every claim of the theory that applies, both sides measured\n"
     "  study     measure the theory's quantities over widths and seeds, fit their powers\n"
     "  report    write report.html for the folder of a run\n"
     "  info      version, devices, libraries, built-in data, settings\n"
@@ -32,13 +34,15 @@ static const char usage[] =
     "settings. CONFIG is a file of settings in YAML or JSON.\n"
     "\n"
     "Exit status:\n"
-    "  0 done; 1 diverged or no convergence; 2 usage or configuration; 3 bad data or\n"
+    "  0 done; 1 diverged, no convergence or a law violated; 2 usage or configuration; 3 bad data "
+    "or\n"
     "  file; 4 not enough memory, or the device failed; 130 interrupted, state saved\n";
 
 static pls_status (*const commands[COMMAND_COUNT])(cli *, const command_line *) = {
     [COMMAND_TRAIN] = command_train,   [COMMAND_SOLVE] = command_train,
-    [COMMAND_KERNEL] = command_kernel, [COMMAND_STUDY] = command_study,
-    [COMMAND_REPORT] = command_report, [COMMAND_INFO] = command_info,
+    [COMMAND_KERNEL] = command_kernel, [COMMAND_AUDIT] = command_audit,
+    [COMMAND_STUDY] = command_study,   [COMMAND_REPORT] = command_report,
+    [COMMAND_INFO] = command_info,
 };
 
 static void take_log(void *user, pls_log_level level, const char *text) {
@@ -112,9 +116,9 @@ static pls_status dispatch(cli *program, int argc, char **argv) {
         return PLS_OK;
     }
     if (argc < 2) {
-        return cli_fail(
-            program, PLS_ERROR_CONFIG,
-            "a command is missing: train, solve, kernel, study, report or info (`plstar --help`)");
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "a command is missing: train, solve, kernel, audit, study, report or info "
+                        "(`plstar --help`)");
     }
     CLI_TRY(find_command(program, first, &which));
     CLI_TRY(options_parse(program, which, argc - 1, argv + 1, &given));

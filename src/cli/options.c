@@ -11,13 +11,14 @@ enum {
     TRAIN = 1 << COMMAND_TRAIN,
     SOLVE = 1 << COMMAND_SOLVE,
     KERNEL = 1 << COMMAND_KERNEL,
+    AUDIT = 1 << COMMAND_AUDIT,
     STUDY = 1 << COMMAND_STUDY,
     REPORT = 1 << COMMAND_REPORT,
     INFO = 1 << COMMAND_INFO,
     TRAINS = TRAIN | SOLVE,
     NETWORKS = TRAIN | KERNEL,
     RUNS = TRAINS | KERNEL,
-    FOLDERS = RUNS | STUDY,
+    FOLDERS = RUNS | AUDIT | STUDY,
     ALL = FOLDERS | REPORT | INFO
 };
 
@@ -35,7 +36,7 @@ typedef struct option_entry {
 
 /* Options of a group stand together. */
 static const option_entry table[] = {
-    {"type", 0, "NAME", SOLVE, "system.type", NULL, "System",
+    {"type", 0, "NAME", SOLVE | AUDIT, "system.type", NULL, "System",
      "linear, quadratic, factorization, circle, phase_retrieval"},
     {"step-size", 0, "X", TRAINS, "train.step_size", NULL, "Training",
      "a number; critical:C = C times 2/lambda_max(K_0); theorem"},
@@ -46,6 +47,8 @@ static const option_entry table[] = {
      "carry F linearised at the start along"},
     {"resume", 0, "DIR", TRAINS, NULL, NULL, "Training",
      "go on with an interrupted run; --steps N may reach further"},
+    {"claims", 0, "LIST", AUDIT, "audit.claims", NULL, "Audit",
+     "some of them: 7,8; a number takes its primed parts along"},
     {"size", 0, "NAME", STUDY, "study.size", NULL, "Study",
      "of a ready study: quick (minutes on two cores) or full"},
     {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as [64,128,256]"},
@@ -70,10 +73,10 @@ static const option_entry table[] = {
      "write jacobian.npy"},
     {"set", 0, "KEY=VALUE", FOLDERS, NULL, NULL, "Settings and weights",
      "any setting, as in the file; repeatable, the last one wins"},
-    {"tensors", 0, "FILE", NETWORKS, "model.tensors", NULL, "Settings and weights",
+    {"tensors", 0, "FILE", NETWORKS | AUDIT, "model.tensors", NULL, "Settings and weights",
      "weights (and inputs, targets) from a safetensors file"},
-    {"tensor-order", 0, NULL, NETWORKS, "model.tensor_order", "true", "Settings and weights",
-     "take its tensors in order of appearance"},
+    {"tensor-order", 0, NULL, NETWORKS | AUDIT, "model.tensor_order", "true",
+     "Settings and weights", "take its tensors in order of appearance"},
     {"precision", 0, "TYPE", RUNS, "precision", NULL, "Settings and weights", "f32 or f64"},
     {"seed", 0, "N", FOLDERS, "seed", NULL, "Settings and weights",
      "of weights, batches, data and start vectors"},
@@ -312,6 +315,20 @@ static const char *introduction(command which) {
                "  plstar kernel --json | python3 -m json.tool\n"
                "\n"
                "Usage: plstar kernel [CONFIG] [options]\n";
+    case COMMAND_AUDIT:
+        return "plstar audit: the claims of the theory, both sides measured\n"
+               "\n"
+               "Examples:\n"
+               "  plstar audit                         a network on the built-in digits\n"
+               "  plstar audit net.yaml --claims 7,8,10\n"
+               "  plstar audit --type quadratic        a system with known constants: exact "
+               "checks\n"
+               "\n"
+               "Usage: plstar audit [CONFIG] [options]\n"
+               "\n"
+               "Each claim gets a row: measured, bound, margin, numerical error, verdict. A law\n"
+               "that is violated beyond the error makes the exit status 1. docs/audit.md "
+               "explains.\n";
     case COMMAND_STUDY:
         return "plstar study: how the quantities of the theory change from network to network\n"
                "\n"

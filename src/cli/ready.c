@@ -25,6 +25,18 @@ static const ready_setting any[] = {
     {NULL, {NULL}},
 };
 
+/* An audit of a network, and of a system, whose quadratic part is small enough for a ball that
+ * contains itself. */
+static const ready_setting audit[] = {
+    {"precision", {"f64"}},
+    {"model.layers",
+     {"[{width: 256, activation: tanh}, {width: 256, activation: tanh}, {width: outputs}]"}},
+    {"system.equations", {"20"}},
+    {"system.parameters", {"200"}},
+    {"system.nonlinearity", {"0.005"}},
+    {NULL, {NULL}},
+};
+
 static const ready_study studies[] = {
     {"transition",
      "the transition to linearity: Hessians and kernel changes fall with the width, gradients stay",
@@ -165,6 +177,22 @@ pls_status ready_apply(cli *program, settings *all) {
         data = data || own_data;
     }
     CLI_TRY(apply(program, all, any, all->study.size, model, data));
+cleanup:
+    return status;
+}
+
+pls_status ready_audit_apply(cli *program, settings *all) {
+    bool of_system = settings_are_of_system(all), model = section_is_given(all, "model.");
+    pls_status status = PLS_OK;
+    for (int i = 0; audit[i].key != NULL; i++) {
+        const ready_setting *one = &audit[i];
+        bool wanted = strncmp(one->key, "system.", 7) == 0  ? of_system
+                      : strncmp(one->key, "model.", 6) == 0 ? !of_system && !model
+                                                            : true;
+        if (wanted && settings_origin(all, one->key) == ORIGIN_DEFAULT) {
+            CLI_TRY(settings_assign(program, all, one->key, one->key, one->text[QUICK]));
+        }
+    }
 cleanup:
     return status;
 }

@@ -16,4 +16,7 @@ const char *ready_purpose(const char *name);
  * Errors: PLS_ERROR_CONFIG (no such study). */
 pls_status ready_apply(cli *program, settings *all);
 
+/* The same for an audit: small enough for every claim to take less than a minute. */
+pls_status ready_audit_apply(cli *program, settings *all);
+
 #endif

@@ -115,6 +115,10 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
     if (all->command == COMMAND_STUDY) {
         CLI_TRY(ready_apply(program, all));
     }
+    if (all->command == COMMAND_AUDIT) {
+        CLI_TRY(settings_settle_subject(program, all));
+        CLI_TRY(ready_audit_apply(program, all));
+    }
     CLI_TRY(settings_settle(program, all));
     if (all->command == COMMAND_STUDY) {
         CLI_TRY(check_study_folder(program, given));

@@ -539,6 +539,32 @@ static pls_status settle_matrix_free(cli *program, const settings *all) {
                     needs);
 }
 
+bool settings_are_of_system(const settings *all) {
+    return all->command == COMMAND_SOLVE ||
+           (all->command == COMMAND_AUDIT && all->audit.of == AUDIT_SYSTEM);
+}
+
+pls_status settings_settle_subject(cli *program, settings *all) {
+    bool network = false, system = false;
+    for (int i = 0; settings_key(i) != NULL; i++) {
+        const char *key = settings_key(i);
+        bool given = settings_origin(all, key) != ORIGIN_DEFAULT;
+        system = system || (given && strncmp(key, "system.", 7) == 0);
+        network =
+            network || (given && (strncmp(key, "model.", 6) == 0 || strncmp(key, "data.", 5) == 0));
+    }
+    if (all->command != COMMAND_AUDIT || all->audit.of != AUDIT_AUTOMATIC) {
+        return PLS_OK;
+    }
+    if (network && system) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "settings of a network (model, data) and of a system are both given; say "
+                        "which is meant by audit.of: network, or audit.of: system");
+    }
+    all->audit.of = system ? AUDIT_SYSTEM : AUDIT_NETWORK;
+    return PLS_OK;
+}
+
 /* A section that the command has no use for was meant for another one. */
 static pls_status settle_sections(cli *program, const settings *all) {
     bool solve = all->command == COMMAND_SOLVE;

@@ -41,6 +41,9 @@ typedef enum hessian_choice {
     HESSIAN_OUTPUTS_LOSS
 } hessian_choice;
 
+/* audit.of */
+enum { AUDIT_AUTOMATIC, AUDIT_NETWORK, AUDIT_SYSTEM };
+
 typedef struct settings {
     command command;
     uint64_t seed;
@@ -110,6 +113,15 @@ typedef struct settings {
         int64_t memory;
     } hessian;
     struct {
+        int of;       /* automatic, network, system */
+        char *claims; /* "" = all */
+        int64_t equations, steps, runs, batch;
+        double delta, radius;
+        int64_t directions;
+        integer_list widths;
+        int64_t seeds;
+    } audit;
+    struct {
         char *name;                               /* of a ready study, "" if none */
         int size;                                 /* quick, full */
         integer_list widths, depths, bottlenecks; /* empty: as in model.layers */
@@ -143,8 +155,14 @@ pls_status settings_read(cli *program, settings *all, const char *path);
 pls_status settings_assign(cli *program, settings *all, const char *spelled, const char *key,
                            const char *text);
 
+/* Settles audit.of by what was given; before defaults give way to those of an audit. */
+pls_status settings_settle_subject(cli *program, settings *all);
+
 /* Settles what settings say about one another; call once after the last assignment. */
 pls_status settings_settle(cli *program, settings *all);
+
+/* Whether they describe a system of equations instead of a network with data. */
+bool settings_are_of_system(const settings *all);
 
 /* Where the value of a setting comes from. */
 origin settings_origin(const settings *all, const char *key);

@@ -52,6 +52,7 @@ static const char *const refinements[] = {[PLS_REFINE_NEVER] = "never",
                                           [PLS_REFINE_ALWAYS] = "always",
                                           NULL};
 
+static const char *const subjects[] = {"automatic", "network", "system", NULL};
 static const char *const sizes[] = {"quick", "full", NULL};
 static const char *const cell_activations[] = {"model",
                                                [1 + PLS_IDENTITY] = "identity",
@@ -279,6 +280,34 @@ static const setting table[] = {
      .offset = FIELD(hessian.memory), .text = "4GiB", .zero = "4GiB",
      .help = "bytes that Lanczos vectors may take; may change the last digits of norms"},
 
+    {.key = "audit.of", .type = SETTING_CHOICE, .offset = FIELD(audit.of), .text = "automatic",
+     .names = subjects,
+     .help = "plstar audit: of a network with data, or of a system of equations; automatic: of a "
+             "system if a setting of it is given"},
+    {.key = "audit.claims", .type = SETTING_TEXT, .offset = FIELD(audit.claims), .text = "",
+     .help = "numbers, such as \"7,8\"; empty: all"},
+    {.key = "audit.equations", .type = SETTING_INTEGER, .offset = FIELD(audit.equations),
+     .text = "64", .most = MOST, .zero = "all",
+     .help = "most rows of the kernels that are looked at; samples beyond are left out"},
+    {.key = "audit.steps", .type = SETTING_INTEGER, .offset = FIELD(audit.steps), .text = "100",
+     .least = 1, .most = MOST, .help = "of runs"},
+    {.key = "audit.runs", .type = SETTING_INTEGER, .offset = FIELD(audit.runs), .text = "40",
+     .least = 2, .most = 1e6, .help = "of stochastic gradient descent, and Gaussian matrices"},
+    {.key = "audit.batch", .type = SETTING_INTEGER, .offset = FIELD(audit.batch), .text = "4",
+     .least = 1, .most = MOST, .help = "samples a step of stochastic gradient descent"},
+    {.key = "audit.delta", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
+     .offset = FIELD(audit.delta), .text = "0.1", .most = 0.999,
+     .help = "share of its runs that may leave the ball"},
+    {.key = "audit.radius", .type = SETTING_NUMBER, .flags = SETTING_POSITIVE,
+     .offset = FIELD(audit.radius), .text = "1", .most = ANY,
+     .help = "of balls around w_0, where no theorem sets it"},
+    {.key = "audit.directions", .type = SETTING_INTEGER, .offset = FIELD(audit.directions),
+     .text = "4", .least = 1, .most = MOST, .help = "in which balls are sampled"},
+    {.key = "audit.widths", .type = SETTING_INTEGERS, .offset = FIELD(audit.widths),
+     .text = "[64, 128, 256, 512]", .least = 1, .most = MOST, .help = "of scaling claims"},
+    {.key = "audit.seeds", .type = SETTING_INTEGER, .offset = FIELD(audit.seeds), .text = "3",
+     .least = 2, .most = 1e6, .help = "networks a width"},
+
     {.key = "study.name", .type = SETTING_TEXT, .offset = FIELD(study.name), .text = "",
      .help = "plstar study: a ready study: transition, nonlinear-output, bottleneck, threshold, "
              "almost or critical-step"},
@@ -389,18 +418,20 @@ const char *settings_default(const setting *entry, command which) {
 bool settings_applies(const char *key, command which) {
     bool system = strncmp(key, "system.", 7) == 0;
     bool network = strncmp(key, "model.", 6) == 0 || strncmp(key, "data.", 5) == 0;
-    return which == COMMAND_SOLVE ? !network : !system;
+    return which == COMMAND_AUDIT ? true : which == COMMAND_SOLVE ? !network : !system;
 }
 
 bool settings_is_used(const char *key, command which) {
-    static const char *const runs[] = {"train.", "monitor.", "hessian.", "precision"};
-    for (size_t i = 0; which == COMMAND_STUDY && i < sizeof runs / sizeof runs[0]; i++) {
+    static const char *const runs[] = {"train.", "monitor.", "hessian."};
+    bool checks = which == COMMAND_STUDY || which == COMMAND_AUDIT;
+    for (size_t i = 0; checks && i < sizeof runs / sizeof runs[0]; i++) {
         if (strncmp(key, runs[i], strlen(runs[i])) == 0) {
             return false;
         }
     }
-    bool of_studies = strncmp(key, "study.", 6) == 0;
-    return settings_applies(key, which) && (which == COMMAND_STUDY || !of_studies);
+    bool of_studies = strncmp(key, "study.", 6) == 0, of_audits = strncmp(key, "audit.", 6) == 0;
+    return settings_applies(key, which) && (which == COMMAND_STUDY || !of_studies) &&
+           (which == COMMAND_AUDIT || !of_audits);
 }
 
 static const char *last_part(const char *key) {
@@ -416,18 +447,8 @@ static int distance_to_key(const char *written, const char *key) {
 }
 
 pls_status settings_unknown(cli *program, const char *place, const char *spelled) {
-    static const char *const sections[] = {"model",   "data",    "system", "train",
-                                           "monitor", "hessian", "study",  "output"};
-    static const char *const later[] = {"audit"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        size_t length = strlen(later[i]);
-        if (strncmp(spelled, later[i], length) == 0 &&
-            (spelled[length] == '\0' || spelled[length] == '.')) {
-            return cli_fail(program, PLS_ERROR_CONFIG,
-                            "%s: %s: this version of plstar has no %s; remove the section", place,
-                            spelled, later[i]);
-        }
-    }
+    static const char *const sections[] = {"model",   "data",  "system", "train", "monitor",
+                                           "hessian", "audit", "study",  "output"};
     if (settings_find(spelled) >= 0) {
         const char *dot = strchr(spelled, '.');
         return cli_fail(program, PLS_ERROR_CONFIG,

@@ -129,7 +129,7 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     const pls_system *system = built->system;
     summary_text(made, "command", cli_command_name(all->command));
     summary_text(made, "version", pls_version());
-    if (all->command == COMMAND_SOLVE) {
+    if (settings_are_of_system(all)) {
         summary_text(made, "system", built->model_text);
         summary_text(made, "system_type",
                      pls_planted_type_name((pls_planted_type)all->system.type));
@@ -148,7 +148,7 @@ void summary_describe(summary *made, const settings *all, const experiment *buil
     summary_text(made, "gram", pls_kernel_arithmetic(system, &kernel));
     summary_text(made, "kernel", all->monitor.trace ? "trace, n x n" : "N x N");
     set(made, "versions", summary_versions());
-    if (all->command == COMMAND_SOLVE) {
+    if (settings_are_of_system(all)) {
         summary_seconds(made, "system", built->seconds_network);
     } else {
         summary_seconds(made, "data", built->seconds_data);

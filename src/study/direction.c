@@ -13,8 +13,21 @@
 
 enum { POWER_ITERATIONS = 24 };
 
+/* Vectors of a basis and what goes with it. */
+static const int64_t CACHED_BYTES = (int64_t)32 << 20;
+enum { LONG_BASIS = 48 + 2, SHORT_BASIS = 12 + 2 };
+
 /* Directions before the random ones. */
 enum { STEEPEST, CURVED_UP, CURVED_DOWN };
+
+pls_second_options pls_quick_second_options(int64_t parameters, double tolerance, uint64_t seed) {
+    pls_second_options options = pls_second_options_defaults();
+    int64_t vector = (int64_t)sizeof(double) * parameters;
+    options.tolerance = tolerance;
+    options.seed = seed;
+    options.memory = vector * (LONG_BASIS * vector <= CACHED_BYTES ? LONG_BASIS : SHORT_BASIS);
+    return options;
+}
 
 double pls_host_norm(const double *v, int64_t count) {
     double sum = 0.0;

@@ -25,6 +25,12 @@ void pls_directions_destroy(pls_directions *directions);
  * direction that number 1 found. */
 pls_status pls_directions_choose(pls_directions *directions, int64_t number);
 
+/* Options for norms of Hessians to a relative residual of `tolerance`: one problem at a time, with
+ * a basis of the Lanczos method that stays in the cache where it can, since orthogonalising against
+ * a longer one would cost more than the products. A function of P alone, since it may change bits.
+ */
+pls_second_options pls_quick_second_options(int64_t parameters, double tolerance, uint64_t seed);
+
 /* v / ||v||; false for v = 0. */
 bool pls_normalize(double *v, int64_t count);
 double pls_host_norm(const double *v, int64_t count);

@@ -2,6 +2,7 @@
  *
  *     ||grad F_i||^2 = K_ii,   lambda_min(K_0), lambda_max(K_0),   max ||H_i||,   ||K_0 - Theta||
  */
+#include "study/direction.h"
 #include "study/study.h"
 
 #include "base/memory.h"
@@ -11,12 +12,6 @@
 
 /* Of norms of Hessians: far below their spread over seeds. */
 static const double HESSIAN_TOLERANCE = 1e-4;
-
-/* Bases of the Lanczos method, one at a time, that stay in the cache where they can;
- * orthogonalising against longer ones would cost more than the products. A function of the network
- * alone, since it may change bits. */
-static const int64_t CACHED_BYTES = (int64_t)32 << 20;
-enum { LONG_BASIS = 48 + 2, SHORT_BASIS = 12 + 2 };
 
 /* Vectors of P numbers that a cell holds beside the Hessians': weights, w_0, gradients, directions,
  * products, on host and device, and the copies of the trainer. */
@@ -67,17 +62,9 @@ static void value_minima(pls_cell_run *run) {
 
 /* ---- at w_0 ---------------------------------------------------------------------------------- */
 
-static int64_t hessian_memory(int64_t parameters) {
-    int64_t vector = (int64_t)sizeof(double) * parameters;
-    return vector * (LONG_BASIS * vector <= CACHED_BYTES ? LONG_BASIS : SHORT_BASIS);
-}
-
 pls_second_options pls_cell_hessian_options(const pls_cell_run *run) {
-    pls_second_options options = pls_second_options_defaults();
-    options.tolerance = HESSIAN_TOLERANCE;
-    options.seed = (uint64_t)run->cell.at[PLS_AXIS_SEED];
-    options.memory = hessian_memory(pls_system_parameters(run->system));
-    return options;
+    return pls_quick_second_options(pls_system_parameters(run->system), HESSIAN_TOLERANCE,
+                                    (uint64_t)run->cell.at[PLS_AXIS_SEED]);
 }
 
 static pls_status measure_spectrum(pls_cell_run *run) {
@@ -237,7 +224,8 @@ pls_status pls_study_bytes(pls_context *context, const pls_study *study, const p
     double vectors = 8.0 * WEIGHT_VECTORS * (double)parameters;
     double kernels = 8.0 * 6.0 * n * k * n * k;
     double passes = 8.0 * 4.0 * n * (k + 2.0) * widest;
-    double hessians = pls_study_asks_hessians(study) ? (double)hessian_memory(parameters) : 0.0;
+    pls_second_options second = pls_quick_second_options(parameters, HESSIAN_TOLERANCE, 0);
+    double hessians = pls_study_asks_hessians(study) ? (double)second.memory : 0.0;
     double total = vectors + kernels + passes + hessians;
     *bytes = total < 9e18 ? (int64_t)total : INT64_MAX;
 cleanup:
