@@ -31,8 +31,13 @@ static const pls_claim claims[] = {
     {"9", "stochastic gradient descent converges", PLS_CLAIM_LAW, pls_check_stochastic_descent},
     {"10", "Hessians bound how fast mu can fall", PLS_CLAIM_LAW, pls_check_conditioning},
     {"11", "width keeps mu", PLS_CLAIM_SCALING, pls_check_conditioning_scaling},
+    {"12", "beside a solution the loss is not convex", PLS_CLAIM_PICTURE, pls_check_nonconvexity},
+    {"13", "the interpolation threshold P = N", PLS_CLAIM_PICTURE, pls_check_threshold},
     {"14", "generic matrices are well conditioned", PLS_CLAIM_LAW, pls_check_generic_conditioning},
     {"15", "kernels of transformed and composed systems", PLS_CLAIM_LAW, pls_check_transformations},
+    {"16", "almost over-parameterised: PL* down to a loss", PLS_CLAIM_PICTURE, pls_check_almost},
+    {"17", "constancy of the kernel is not needed", PLS_CLAIM_PICTURE, pls_check_constancy},
+    {"18", "critical steps", PLS_CLAIM_PICTURE, pls_check_critical_step},
 };
 
 enum { COUNT = sizeof claims / sizeof claims[0] };
