@@ -268,10 +268,24 @@ double pls_loss_error(const pls_audit *audit, double loss) {
     return error * sqrt(2.0 * loss) + 0.5 * error * error;
 }
 
-bool pls_audit_knows_smoothness(pls_audit *audit, pls_smoothness *smoothness) {
-    bool known = pls_system_smoothness(audit->system, smoothness) == PLS_OK;
-    pls_error_clear(audit->context);
-    return known;
+pls_status pls_audit_smoothness(pls_audit *audit, pls_smoothness *smoothness, bool *known) {
+    pls_status status = pls_system_smoothness(audit->system, smoothness);
+    *known = status == PLS_OK;
+    if (status == PLS_ERROR_UNSUPPORTED) {
+        pls_error_clear(audit->context);
+        status = PLS_OK;
+    }
+    return status;
+}
+
+pls_status pls_audit_require_smooth(pls_audit *audit, pls_claim_result *result, bool *smooth) {
+    pls_status status = pls_second_supported(audit->system, NULL);
+    *smooth = status == PLS_OK;
+    if (status == PLS_ERROR_UNSUPPORTED) {
+        status = pls_claim_does_not_apply(result, "%s", pls_error_text(audit->context));
+        pls_error_clear(audit->context);
+    }
+    return status;
 }
 
 pls_status pls_audit_check_planted(const pls_audit_subject *subject,

@@ -52,8 +52,12 @@ double pls_known_minimum(const pls_spectrum *spectrum);
 /* What rounding may have changed a loss ||r||^2/2 by, r known to error_of_f. */
 double pls_loss_error(const pls_audit *audit, double loss);
 
-/* "exact" constants say so, the others are those of a sample. */
-bool pls_audit_knows_smoothness(pls_audit *audit, pls_smoothness *smoothness);
+/* beta_F of the system; *known is false where it is not known. */
+pls_status pls_audit_smoothness(pls_audit *audit, pls_smoothness *smoothness, bool *known);
+
+/* *smooth is false where F has no second derivatives, and the claim is then told that it does not
+ * apply. */
+pls_status pls_audit_require_smooth(pls_audit *audit, pls_claim_result *result, bool *smooth);
 
 /* value, or what was planted in its stead. */
 double pls_audit_seen(const pls_audit *audit, const char *name, double value);

@@ -117,11 +117,11 @@ cleanup:
 pls_status pls_check_conditioning(pls_audit *audit, pls_claim_result *result) {
     neighbourhood n = {.audit = audit, .result = result};
     pls_smoothness smoothness;
+    bool smooth = false;
     pls_status status = PLS_OK;
-    if (pls_second_supported(audit->system, NULL) != PLS_OK) {
-        status = pls_claim_does_not_apply(result, "%s", pls_error_text(audit->context));
-        pls_error_clear(audit->context);
-        return status;
+    PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));
+    if (!smooth) {
+        goto cleanup;
     }
     PLS_TRY(audit->context, pls_audit_spectrum(audit, &n.first));
     if (n.first.below_floor) {
@@ -129,7 +129,7 @@ pls_status pls_check_conditioning(pls_audit *audit, pls_claim_result *result) {
                                           n.first.floor);
         goto cleanup;
     }
-    n.exact = pls_audit_knows_smoothness(audit, &smoothness);
+    PLS_TRY(audit->context, pls_audit_smoothness(audit, &smoothness, &n.exact));
     if (n.exact) {
         n.hessian = smoothness.beta;
         pls_claim_constant_is(result, "beta_F", smoothness.beta, smoothness.evidence);

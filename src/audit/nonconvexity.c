@@ -108,14 +108,14 @@ pls_status pls_check_nonconvexity(pls_audit *audit, pls_claim_result *result) {
     pls_context *context = audit->context;
     pls_smoothness smoothness;
     double *solution = NULL, *direction = NULL;
-    bool solved = false;
+    bool solved = false, smooth = false, known = false;
     pls_status status = PLS_OK;
-    if (pls_second_supported(audit->system, NULL) != PLS_OK) {
-        status = pls_claim_does_not_apply(result, "%s", pls_error_text(context));
-        pls_error_clear(context);
-        return status;
+    PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));
+    if (!smooth) {
+        goto cleanup;
     }
-    if (pls_audit_knows_smoothness(audit, &smoothness) && smoothness.beta == 0.0) {
+    PLS_TRY(context, pls_audit_smoothness(audit, &smoothness, &known));
+    if (known && smoothness.beta == 0.0) {
         return pls_claim_does_not_apply(result, "F is linear, and its loss convex");
     }
     if (audit->parameters <= audit->equations) {

@@ -105,7 +105,7 @@ static pls_status fit(const scaling *s, pls_quantity quantity, bool divide_log, 
     }
     PLS_TRY(context, pls_fit_power(context, s->x, y, cells, divide_log, RESAMPLES,
                                    s->audit->options->seed, found));
-    found->slope = pls_audit_seen(s->audit, "slope", found->slope);
+
 cleanup:
     pls_release(context, y);
     return status;
@@ -132,7 +132,8 @@ static pls_status falls(const scaling *s, pls_quantity quantity, bool divide_log
     pls_fit found;
     pls_status status = PLS_OK;
     PLS_TRY(s->audit->context, fit(s, quantity, divide_log, &found));
-    pls_claim_at_most(s->result, formula, found.slope, bound, found.slope - found.low);
+    pls_claim_at_most(s->result, formula, pls_audit_seen(s->audit, "slope", found.slope), bound,
+                      found.slope - found.low);
 cleanup:
     return status;
 }
@@ -143,7 +144,8 @@ static pls_status stays(const scaling *s, pls_quantity quantity, const char *for
     pls_fit found;
     pls_status status = PLS_OK;
     PLS_TRY(s->audit->context, fit(s, quantity, false, &found));
-    pls_claim_at_most(s->result, formula, fabs(found.slope), bound, 0.5 * (found.high - found.low));
+    pls_claim_at_most(s->result, formula, fabs(pls_audit_seen(s->audit, "slope", found.slope)),
+                      bound, 0.5 * (found.high - found.low));
 cleanup:
     return status;
 }

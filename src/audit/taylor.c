@@ -132,13 +132,13 @@ cleanup:
 
 pls_status pls_check_taylor(pls_audit *audit, pls_claim_result *result) {
     taylor t = {.audit = audit, .result = result};
+    bool smooth = false;
     pls_status status = PLS_OK;
-    if (pls_second_supported(audit->system, NULL) != PLS_OK) {
-        status = pls_claim_does_not_apply(result, "%s", pls_error_text(audit->context));
-        pls_error_clear(audit->context);
-        return status;
+    PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));
+    if (!smooth) {
+        goto cleanup;
     }
-    t.exact = pls_audit_knows_smoothness(audit, &t.smoothness);
+    PLS_TRY(audit->context, pls_audit_smoothness(audit, &t.smoothness, &t.exact));
     t.samples = pls_smaller(audit->system->samples, MOST_SAMPLES);
     t.hessians = t.samples * audit->system->outputs;
     PLS_TRY(audit->context, allocate(&t));

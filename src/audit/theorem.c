@@ -196,14 +196,16 @@ cleanup:
 pls_status pls_theorem_find(pls_audit *audit, pls_reach *reach, pls_claim_result *result,
                             pls_theorem *constants, bool *found) {
     pls_smoothness smoothness;
-    bool known = pls_audit_knows_smoothness(audit, &smoothness);
+    bool known = false, smooth = true;
     pls_status status = PLS_OK;
     *constants = (pls_theorem){0};
     *found = false;
-    if (!known && pls_second_supported(audit->system, NULL) != PLS_OK) {
-        status = pls_claim_does_not_apply(result, "%s", pls_error_text(audit->context));
-        pls_error_clear(audit->context);
-        return status;
+    PLS_TRY(audit->context, pls_audit_smoothness(audit, &smoothness, &known));
+    if (!known) {
+        PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));
+    }
+    if (!smooth) {
+        goto cleanup;
     }
     PLS_TRY(audit->context, known ? find_known(audit, reach, constants, found)
                                   : find_sampled(audit, reach, constants, found));

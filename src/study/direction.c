@@ -115,11 +115,22 @@ static bool bend(pls_directions *d, double sign) {
     return pls_normalize(d->direction, d->parameters);
 }
 
+/* Whether the system has second derivatives. */
+static pls_status find_out(pls_directions *d, bool *smooth) {
+    pls_status status = pls_second_supported(d->system, NULL);
+    *smooth = status == PLS_OK;
+    if (status == PLS_ERROR_UNSUPPORTED) {
+        pls_error_clear(d->context);
+        status = PLS_OK;
+    }
+    return status;
+}
+
 pls_status pls_directions_choose(pls_directions *d, int64_t number) {
-    bool smooth = pls_second_supported(d->system, NULL) == PLS_OK, found = false;
+    bool smooth = false, found = false;
     pls_point at;
     pls_status status = PLS_OK;
-    pls_error_clear(d->context);
+    PLS_TRY(d->context, find_out(d, &smooth));
     if (number == STEEPEST) {
         PLS_TRY(d->context,
                 pls_system_measure(d->system, PLS_LOSS_SQUARE, &at, NULL, d->direction));
