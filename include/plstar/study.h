@@ -171,7 +171,13 @@ typedef struct pls_study_run_options {
 /* cpu, as many as processors, half of the memory, 1,000 resamples. */
 pls_study_run_options pls_study_run_options_defaults(void);
 
+/* Whether the results in a folder, if there are any, belong to this study, so that it can go on
+ * there. Errors: PLS_ERROR_CONFIG (they were measured by another one: which setting differs),
+ * PLS_ERROR_FILE, PLS_ERROR_MEMORY. */
+pls_status pls_study_fits_folder(pls_context *context, const pls_study *study, const char *folder);
+
 /* Measures every cell that has no result yet, and writes
+ *     jobs/study.json  what all results depend on beside the cell
  *     jobs/CELL.json   a result, whole and durable once it is there
  *     study.csv        width,...,seed,quantity,value,error,reason: a row a cell and quantity
  *     fits.csv         quantity,slope,low,high,against,...: powers of the width, or of the one axis
@@ -179,8 +185,8 @@ pls_study_run_options pls_study_run_options_defaults(void);
  * The tables depend on the results alone, not on how often the study was interrupted, and hold
  * those that are there also after an error. *progress may be NULL. Where side_by_side is not 1, the
  * hooks of the context are called by several threads, one at a time.
- * Errors: those of pls_study_check() and pls_study_measure(); PLS_ERROR_CONFIG (a result there was
- * measured by another study: which setting differs); PLS_ERROR_FILE; PLS_CANCELLED. */
+ * Errors: those of pls_study_check() and pls_study_measure(); those of pls_study_fits_folder();
+ * PLS_ERROR_FILE; PLS_CANCELLED. */
 pls_status pls_study_run(pls_context *context, const pls_study *study,
                          const pls_study_run_options *options, pls_study_progress *progress);
 

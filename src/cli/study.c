@@ -293,6 +293,10 @@ static pls_status run_one(cli *program, const command_line *given) {
     CLI_TRY(run_settings(program, given, &run.settings));
     CLI_TRY(experiment_create_plan(program, &run.settings, &run.experiment));
     CLI_TRY(make_study(&run));
+    const char *former = given->resume != NULL ? given->resume : given->out;
+    if (former != NULL && !given->overwrite) { /* before any file there changes */
+        CLI_TRY(pls_study_fits_folder(program->context, &run.study, former));
+    }
     CLI_TRY(run_folder(program, given, &run.settings, &run.folder));
     if (given->overwrite) {
         CLI_TRY(remove_results(&run));

@@ -335,6 +335,7 @@ pls_status pls_study_run(pls_context *context, const pls_study *study,
     PLS_TRY(context, make_folder(&r));
     PLS_TRY(context, allocate(&r));
     PLS_TRY(context, pls_study_fingerprint(context, study, &r.fingerprint));
+    PLS_TRY(context, pls_study_claim_folder(context, options->folder, r.fingerprint));
     PLS_TRY(context, find_results(&r));
     PLS_TRY(context, plan(&r));
     status = write_tables(&r, measure_all(&r));

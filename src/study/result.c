@@ -16,6 +16,8 @@
 
 enum { NAME_SIZE = 512, DIGITS = 17 };
 
+static const char STUDY_NAME[] = "jobs/study.json";
+
 const char *pls_axis_word(pls_axis_kind axis, int64_t value, char *text) {
     bool is_activation = axis == PLS_AXIS_ACTIVATION || axis == PLS_AXIS_OUTPUT;
     bool as_the_model = is_activation ? value < 0 : axis <= PLS_AXIS_DEPTH && value == 0;
@@ -144,43 +146,114 @@ static bool take_values(const json_t *result, const pls_study *study, pls_measur
     return true;
 }
 
+/* *object = the JSON object in a file; NULL where there is no file, or a damaged one. */
+static pls_status read_object(pls_context *context, const char *path, json_t **object) {
+    json_error_t fault;
+    FILE *stream = fopen(path, "rb");
+    *object = NULL;
+    if (stream == NULL) {
+        return errno == ENOENT ? PLS_OK
+                               : pls_fail(context, PLS_ERROR_FILE, "%s: cannot be read: %s", path,
+                                          strerror(errno));
+    }
+    *object = json_loadf(stream, 0, &fault);
+    fclose(stream);
+    if (!json_is_object(*object)) {
+        pls_log(context, PLS_LOG_WARNING, "%s is damaged, and made again", path);
+        json_decref(*object);
+        *object = NULL;
+    }
+    return PLS_OK;
+}
+
+static pls_status compare(pls_context *context, const char *path, const json_t *expected,
+                          const json_t *found) {
+    const char *key = difference(expected, found);
+    return key == NULL ? PLS_OK
+                       : pls_fail(context, PLS_ERROR_CONFIG,
+                                  "%s: was measured with another %s; go on with that one, or "
+                                  "choose another folder with --out",
+                                  path, key);
+}
+
 pls_status pls_result_read(pls_context *context, const char *folder, const pls_study *study,
                            const json_t *fingerprint, const pls_cell *cell, pls_measured *values,
                            bool *there) {
     char name[NAME_SIZE];
     char *path = NULL;
     json_t *result = NULL;
-    json_error_t fault;
     pls_status status = PLS_OK;
     *there = false;
     file_name(cell, name);
     PLS_TRY(context, pls_join_path(context, folder, name, &path));
-    FILE *stream = fopen(path, "rb");
-    if (stream == NULL) {
-        if (errno != ENOENT) {
-            status =
-                pls_fail(context, PLS_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
-        }
-        goto cleanup;
+    PLS_TRY(context, read_object(context, path, &result));
+    if (result != NULL) {
+        PLS_TRY(context, compare(context, path, fingerprint, json_object_get(result, "study")));
+        *there = take_values(result, study, values);
     }
-    result = json_loadf(stream, 0, &fault);
-    fclose(stream);
-    const json_t *found = json_object_get(result, "study");
-    if (!json_is_object(found)) {
-        pls_log(context, PLS_LOG_WARNING, "%s is damaged; the cell is measured again", path);
-        goto cleanup;
-    }
-    const char *key = difference(fingerprint, found);
-    if (key != NULL) {
-        status = pls_fail(context, PLS_ERROR_CONFIG,
-                          "%s: was measured with another %s; go on with that one, or choose "
-                          "another folder with --out",
-                          path, key);
-        goto cleanup;
-    }
-    *there = take_values(result, study, values);
 cleanup:
     json_decref(result);
+    pls_release(context, path);
+    return status;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+/* Writes an object, which is taken; NULL stands for memory that ran out. */
+static pls_status write_object(pls_context *context, const char *folder, const char *name,
+                               json_t *object) {
+    char *path = NULL;
+    pls_output *output = NULL;
+    pls_status status = PLS_OK;
+    char *text =
+        object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) : NULL;
+    if (text == NULL) {
+        status = pls_fail(context, PLS_ERROR_MEMORY, "there is not enough memory for a result");
+        goto cleanup;
+    }
+    PLS_TRY(context, pls_join_path(context, folder, name, &path));
+    PLS_TRY(context, pls_output_open(context, path, &output));
+    pls_output_write(output, text, strlen(text));
+    PLS_TRY(context, pls_output_commit(output));
+cleanup:
+    json_decref(object);
+    free(text);
+    pls_release(context, path);
+    return status;
+}
+
+pls_status pls_study_claim_folder(pls_context *context, const char *folder,
+                                  const json_t *fingerprint) {
+    char *path = NULL;
+    json_t *found = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_join_path(context, folder, STUDY_NAME, &path));
+    PLS_TRY(context, read_object(context, path, &found));
+    if (found != NULL) {
+        PLS_TRY(context, compare(context, path, fingerprint, found));
+    } else {
+        PLS_TRY(context, write_object(context, folder, STUDY_NAME, json_deep_copy(fingerprint)));
+    }
+cleanup:
+    json_decref(found);
+    pls_release(context, path);
+    return status;
+}
+
+pls_status pls_study_fits_folder(pls_context *context, const pls_study *study, const char *folder) {
+    char *path = NULL;
+    json_t *found = NULL, *fingerprint = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_join_path(context, folder, STUDY_NAME, &path));
+    PLS_TRY(context, read_object(context, path, &found));
+    if (found != NULL) {
+        PLS_TRY(context, pls_study_fingerprint(context, study, &fingerprint));
+        PLS_TRY(context, compare(context, path, fingerprint, found));
+    }
+cleanup:
+    json_decref(found);
+    json_decref(fingerprint);
     pls_release(context, path);
     return status;
 }
@@ -208,25 +281,9 @@ pls_status pls_result_write(pls_context *context, const char *folder, const pls_
                             const json_t *fingerprint, const pls_cell *cell,
                             const pls_measured *values, double seconds) {
     char name[NAME_SIZE];
-    char *path = NULL, *text = NULL;
-    pls_output *output = NULL;
-    pls_status status = PLS_OK;
     file_name(cell, name);
-    json_t *study_copy = json_deep_copy(fingerprint); /* reference counts are not for threads */
-    json_t *result = json_pack("{s:o, s:o, s:f}", "study", study_copy, "values",
-                               values_json(study, values), "seconds", seconds);
-    text = result != NULL ? json_dumps(result, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) : NULL;
-    if (text == NULL) {
-        status = pls_fail(context, PLS_ERROR_MEMORY, "there is not enough memory for a result");
-        goto cleanup;
-    }
-    PLS_TRY(context, pls_join_path(context, folder, name, &path));
-    PLS_TRY(context, pls_output_open(context, path, &output));
-    pls_output_write(output, text, strlen(text));
-    PLS_TRY(context, pls_output_commit(output));
-cleanup:
-    json_decref(result);
-    free(text);
-    pls_release(context, path);
-    return status;
+    json_t *own = json_deep_copy(fingerprint); /* reference counts are not for threads */
+    return write_object(context, folder, name,
+                        json_pack("{s:o, s:o, s:f}", "study", own, "values",
+                                  values_json(study, values), "seconds", seconds));
 }

@@ -88,6 +88,10 @@ pls_status pls_result_write(pls_context *context, const char *folder, const pls_
                             const json_t *fingerprint, const pls_cell *cell,
                             const pls_measured *values, double seconds);
 
+/* Checks or writes jobs/study.json. */
+pls_status pls_study_claim_folder(pls_context *context, const char *folder,
+                                  const json_t *fingerprint);
+
 /* values: PLS_QUANTITY_COUNT a cell; there: whether a cell has them. */
 pls_status pls_study_write_tables(pls_context *context, const char *folder, const pls_study *study,
                                   const pls_measured *values, const bool *there, int64_t resamples);

@@ -23,7 +23,7 @@ SMALL = ["--set", "model.width=24", "--set", "data.samples=12", "--set", "output
 def on_device(arguments):
     """The arguments of a command that computes, on the device under test."""
     device = os.environ.get("PLSTAR_TEST_DEVICE", "cpu")
-    computes = arguments[:1] in (["train"], ["solve"], ["kernel"])
+    computes = arguments[:1] in (["train"], ["solve"], ["kernel"], ["audit"], ["study"])
     named = any(word.startswith(("--device", "--resume", "--help")) for word in arguments)
     if not computes or named:
         return arguments

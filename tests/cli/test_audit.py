@@ -1,0 +1,97 @@
+"""plstar audit: rows a claim, exit statuses, and what is refused."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+
+from support import Case, PROGRAM, main, on_device
+
+QUICK = ["--set", "audit.steps=10", "--set", "audit.runs=5", "--set", "audit.directions=2", "--set",
+         "audit.equations=8", "--set", "audit.widths=[16,32]", "--set", "audit.seeds=2", "--set",
+         "output.report=false"]
+NETWORK = ["--set", "model.layers=[{width: 24, activation: tanh}, {width: outputs}]", "--set",
+           "data.classes=[0,1]", "--set", "data.samples=8"]
+
+
+class Audit(Case):
+    def claims(self, folder):
+        return json.loads(self.read(folder, "claims.json"))
+
+    def test_all_claims_of_a_network(self):
+        found = self.good("audit", *QUICK, *NETWORK, "--out", "a")
+        claims = self.claims("a")
+        self.assertEqual({claim["claim"].rstrip("'") for claim in claims},
+                         {str(number) for number in range(1, 19)})
+        for claim in claims:
+            self.assertIn(claim["verdict"], ("holds", "violated", "not applicable"))
+            if claim["kind"] == "law":
+                self.assertEqual(claim["verdict"], "holds", claim)
+                self.assertGreater(claim["instances"], 0)
+            self.assertIn(claim["title"], found.stdout)
+        with open(self.path("a", "claims.csv"), newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        self.assertEqual([row["claim"] for row in rows], [claim["claim"] for claim in claims])
+        for row, claim in zip(rows, claims):
+            if claim["measured"] is not None:
+                self.assertEqual(float(row["measured"]), claim["measured"])
+                self.assertEqual(float(row["margin"]), claim["margin"])
+        summary = self.summary("a")
+        self.assertEqual(summary["laws_violated"], 0)
+        self.assertEqual(summary["claims_checked"], len(claims))
+        config = self.read("a", "config.yaml").decode()
+        self.assertIn("of: network", config)
+        self.assertIn("audit:", config)
+        self.good("audit", "a/config.yaml", "--claims", "7,8'", "--out", "b")
+        again = {claim["claim"]: claim for claim in self.claims("b")}
+        self.assertEqual(set(again), {"7", "8'"})
+        first = {claim["claim"]: claim for claim in claims}
+        self.assertEqual(again["7"]["measured"], first["7"]["measured"])
+
+    def test_a_number_takes_its_parts_along(self):
+        self.good("audit", *QUICK, *NETWORK, "--claims", "5", "--out", "a")
+        self.assertEqual([claim["claim"] for claim in self.claims("a")], ["5", "5'"])
+
+    def test_systems(self):
+        for kind in ("linear", "quadratic", "circle", "phase_retrieval", "factorization"):
+            self.good("audit", *QUICK, "--type", kind, "--out", kind)
+            verdicts = {claim["claim"]: claim["verdict"] for claim in self.claims(kind)}
+            self.assertEqual(verdicts["7"], "holds", kind)
+            self.assertEqual(verdicts["1"], "not applicable")
+            self.assertNotIn("violated", [verdicts[law] for law in ("3", "8", "9", "10", "15")])
+        claims = {claim["claim"]: claim for claim in self.claims("quadratic")}
+        self.assertEqual(claims["8"]["verdict"], "holds")
+        for constant in claims["8"]["constants"]:
+            self.assertIn(constant["evidence"], ("exact", "bounded"))
+
+    def test_json(self):
+        result = self.good("audit", *QUICK, *NETWORK, "--claims", "7", "--out", "a", "--json")
+        found = json.loads(result.stdout)
+        self.assertEqual((found["laws_violated"], found["claims_hold"]), (0, 1))
+
+    def test_bad_input(self):
+        for arguments, part in (
+                (["--claims", "19"], "19 is not a claim"),
+                (["--claims", "7,x"], "x is not a claim"),
+                (["--set", "audit.delta=0"], "audit.delta"),
+                (["--type", "linear", "--set", "model.width=8"], "are both given")):
+            result = self.refused(2, "audit", *QUICK, *arguments, "--out", "none")
+            self.assertIn(part, result.stderr)
+            self.assertFalse(os.path.exists(self.path("none")))
+
+    def test_interrupted(self):
+        child = subprocess.Popen(
+            [PROGRAM, *on_device(["audit", "--claims", "3,7,10", "--out", "a"])], cwd=self.folder,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(self.path("a", "config.yaml")):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 130)
+        self.assertIn("ended early", json.dumps(self.summary("a")["notes"]))
+
+
+main()

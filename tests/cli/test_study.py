@@ -1,0 +1,168 @@
+"""plstar study: results that last, tables that do not depend on interruptions, and what is
+refused."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+from support import Case, PROGRAM, main, on_device, run
+
+SMALL = ["--set", "data.samples=6", "--widths", "[8,12,16]", "--seeds", "2", "--set",
+         "study.steps=10", "--set", "output.report=false"]
+QUANTITIES = "[gradient_norm, hessian_norm, nonlinearity, lambda_min, kernel_change, mu_change]"
+
+
+class Study(Case):
+    def small(self, folder, *arguments):
+        return self.good("study", *SMALL, "--set", f"study.quantities={QUANTITIES}", *arguments,
+                         "--out", folder)
+
+    def rows(self, folder, name):
+        with open(self.path(folder, name), newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def times(self, folder):
+        jobs = self.path(folder, "jobs")
+        return {name: os.stat(os.path.join(jobs, name)).st_mtime_ns for name in os.listdir(jobs)
+                if name != "study.json"}
+
+    def test_tables(self):
+        found = self.small("a")
+        rows = self.rows("a", "study.csv")
+        self.assertEqual(len(rows), 3 * 2 * 6)
+        self.assertEqual([row["width"] for row in rows[::6]], ["8", "8", "12", "12", "16", "16"])
+        self.assertEqual({row["quantity"] for row in rows},
+                         set(QUANTITIES.strip("[]").split(", ")))
+        for row in rows:
+            self.assertTrue(row["reason"] or float(row["value"]) >= 0, row)
+        fits = {row["quantity"]: row for row in self.rows("a", "fits.csv")}
+        self.assertIn("hessian_norm_log", fits)
+        self.assertEqual(fits["gradient_norm"]["against"], "width")
+        self.assertEqual(fits["gradient_norm"]["points"], "6")
+        low, slope, high = (float(fits["hessian_norm"][key]) for key in ("low", "slope", "high"))
+        self.assertLessEqual(low, slope)
+        self.assertLessEqual(slope, high)
+        self.assertIn("gradient_norm", found.stdout)
+        summary = self.summary("a")
+        self.assertEqual((summary["command"], summary["cells"], summary["cells_done"]),
+                         ("study", 6, 6))
+        config = self.read("a", "config.yaml").decode()
+        self.assertIn("study:", config)
+        self.assertNotIn("monitor:", config)
+
+    def test_a_study_grows(self):
+        self.small("a")
+        before = self.times("a")
+        self.good("study", "--resume", "a", "--widths", "[8,12,16,20]", "--seeds", "3")
+        after = self.times("a")
+        self.assertEqual(len(after), 12)
+        for name, written in before.items():
+            self.assertEqual(after[name], written, name)
+        self.small("b", "--widths", "[8,12,16,20]", "--seeds", "3")
+        for name in ("study.csv", "fits.csv"):
+            self.assertEqual(self.read("a", name), self.read("b", name), name)
+        self.small("a", "--widths", "[8,12]")
+        self.assertEqual(len(self.rows("a", "study.csv")), 2 * 2 * 6)
+
+    def test_jobs_side_by_side_change_nothing(self):
+        self.small("a", "--set", "study.side_by_side=1")
+        self.small("b", "--set", "study.side_by_side=3", "--set", "study.memory=1MB")
+        for name in ("study.csv", "fits.csv"):
+            self.assertEqual(self.read("a", name), self.read("b", name), name)
+
+    def test_killed_twenty_times(self):
+        """SIGKILL at random moments, then to the end: the same bytes."""
+        arguments = ["study", *SMALL, "--widths", "[8,12,16,24,32,48,64]", "--seeds", "3", "--set",
+                     f"study.quantities={QUANTITIES}"]
+        self.good(*arguments, "--out", "whole")
+        draw = random.Random(5)
+        started = time.monotonic()
+        self.good(*arguments, "--out", "whole", "--overwrite")
+        length = time.monotonic() - started
+        for _ in range(20):
+            child = subprocess.Popen([PROGRAM, *on_device(arguments + ["--out", "killed", "-q"])],
+                                     cwd=self.folder, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+            time.sleep(draw.uniform(0.0, 0.25 * length))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        self.good(*arguments, "--out", "killed")
+        for name in ("study.csv", "fits.csv"):
+            self.assertEqual(self.read("whole", name), self.read("killed", name), name)
+
+    def test_a_damaged_result_is_measured_again(self):
+        self.small("a")
+        name = sorted(self.times("a"))[0]
+        whole = self.read("a", "study.csv")
+        with open(self.path("a", "jobs", name), "w") as stream:
+            stream.write('{"study": ')
+        found = self.small("a")
+        self.assertIn("is damaged", found.stderr)
+        self.assertEqual(self.read("a", "study.csv"), whole)
+
+    def test_other_studies_do_not_mix(self):
+        self.small("a")
+        for key, value in (("study.radius", "2"), ("data.samples", "7"), ("model.sigma_w", "1.5")):
+            result = self.refused(2, "study", "--resume", "a", "--set", f"{key}={value}")
+            self.assertIn("was measured with another", result.stderr)
+            self.assertIn("--out", result.stderr)
+        self.good("study", "--resume", "a")
+        self.good("solve", "--steps", "1", "--set", "output.report=false", "--out", "run")
+        self.refused(2, "study", *SMALL, "--out", "run")
+        self.refused(3, "study", "--resume", "nowhere")
+        self.small("a", "--set", "study.radius=2", "--overwrite")
+
+    def test_interrupted(self):
+        arguments = ["study", *SMALL, "--widths", "[256,512]", "--set", "study.steps=100000",
+                     "--set", "study.until=0", "--set", "study.quantities=[kernel_change]"]
+        child = subprocess.Popen([PROGRAM, *on_device(arguments + ["--out", "a"])],
+                                 cwd=self.folder, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(self.path("a", "jobs")):
+            time.sleep(0.02)
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 130)
+        self.assertIn("plstar study --resume a", said)
+        self.assertTrue(os.path.exists(self.path("a", "study.csv")))
+        self.assertIn("ended early", json.dumps(self.summary("a")["notes"]))
+
+    def test_ready_studies(self):
+        tiny = ["--widths", "[8,16]", "--seeds", "2", "--set", "study.steps=20", "--set",
+                "study.every=20", "--set", "output.report=false"]
+        for name in ("transition", "nonlinear-output", "bottleneck", "threshold", "almost",
+                     "critical-step"):
+            found = self.good("study", name, *tiny, "--out", name)
+            self.assertEqual(self.summary(name)["study"], name)
+            self.assertIn(name, found.stdout)
+        config = self.read("bottleneck", "config.yaml").decode()
+        self.assertIn("bottlenecks: [1, 4, 16]", config)
+        self.good("study", "bottleneck/config.yaml", "--out", "again")
+        self.assertEqual(self.read("bottleneck", "study.csv"), self.read("again", "study.csv"))
+        self.good("study", "all", *tiny, "--out", "all")
+        self.assertEqual(self.read("all", "threshold", "study.csv"),
+                         self.read("threshold", "study.csv"))
+
+    def test_bad_input(self):
+        for arguments, part in (
+                (["--set", "study.quantities=[hessian]"], "study.quantities is hessian"),
+                (["--set", "study.step_sizes=[0.0001]"], "three decimals"),
+                (["--set", "study.outputs=[tanhh]"], "study.outputs is tanhh"),
+                (["--widths", "[8,8]"], "width 8: is there twice"),
+                (["--set", "study.bottlenecks=[2]"], "at least three"),
+                (["--set", "study.activations=[relu]", "--set",
+                  "study.quantities=[hessian_norm]"], "relu"),
+                (["--set", "study.name=transitions"], "no ready study transitions"),
+                (["--size", "huge"], "study.size is huge")):
+            result = self.refused(2, "study", *SMALL, *arguments, "--out", "none")
+            self.assertIn(part, result.stderr)
+            self.assertFalse(os.path.exists(self.path("none")))
+        self.refused(3, "study", "transitoin")
+
+
+main()
