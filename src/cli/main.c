@@ -16,7 +16,7 @@ static const char usage[] =
     "  plstar solve                  solve non-linear equations F(w) = y, watching mu\n"
     "  plstar kernel                 the tangent kernel of a network and its spectrum\n"
     "  plstar audit                  check the theory's claims on a network\n"
-    "  plstar study transition       how Hessians, gradients and kernels change with width\n"
+    "  plstar study transition       what changes with the width, and how fast\n"
     "  plstar report runs/train-1    write the report of a run again\n"
     "\n"
     "Usage: plstar COMMAND [CONFIG] [options]\n"
@@ -26,7 +26,7 @@ static const char usage[] =
     "  solve     the same for a system of equations instead of a network\n"
     "  kernel    measure kernel, spectrum, gradient, Jacobian at one point\n"
     "  audit     check every claim of the theory that applies, both sides measured\n"
-    "  study     measure the theory's quantities over widths and seeds, fit their powers\n"
+    "  study     measure the theory's quantities over widths and seeds\n"
     "  report    write report.html for the folder of a run\n"
     "  info      version, devices, libraries, built-in data, settings\n"
     "\n"
@@ -34,9 +34,9 @@ static const char usage[] =
     "settings. CONFIG is a file of settings in YAML or JSON.\n"
     "\n"
     "Exit status:\n"
-    "  0 done; 1 diverged, no convergence or a law violated; 2 usage or configuration; 3 bad data "
-    "or\n"
-    "  file; 4 not enough memory, or the device failed; 130 interrupted, state saved\n";
+    "  0 done; 1 diverged, no convergence, or a law is violated; 2 usage or\n"
+    "  configuration; 3 bad data or file; 4 not enough memory, or the device\n"
+    "  failed; 130 interrupted, state saved\n";
 
 static pls_status (*const commands[COMMAND_COUNT])(cli *, const command_line *) = {
     [COMMAND_TRAIN] = command_train,   [COMMAND_SOLVE] = command_train,

@@ -53,8 +53,7 @@ static const option_entry table[] = {
      "of a ready study: quick (minutes on two cores) or full"},
     {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as [64,128,256]"},
     {"seeds", 0, "N", STUDY, "study.seeds", NULL, "Study", "networks a width"},
-    {"resume", 0, "DIR", STUDY, NULL, NULL, "Study",
-     "go on with the study there; more widths and seeds are welcome"},
+    {"resume", 0, "DIR", STUDY, NULL, NULL, "Study", "go on there; widths and seeds may be added"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
      "extremes, or full: all eigenvalues"},
     {"method", 0, "NAME", RUNS, "monitor.method", NULL, "Tangent kernel",
@@ -319,21 +318,19 @@ static const char *introduction(command which) {
         return "plstar audit: the claims of the theory, both sides measured\n"
                "\n"
                "Examples:\n"
-               "  plstar audit                         a network on the built-in digits\n"
+               "  plstar audit                      a network on the built-in digits\n"
                "  plstar audit net.yaml --claims 7,8,10\n"
-               "  plstar audit --type quadratic        a system with known constants: exact "
-               "checks\n"
+               "  plstar audit --type quadratic     a system whose constants are known\n"
                "\n"
                "Usage: plstar audit [CONFIG] [options]\n"
                "\n"
-               "Each claim gets a row: measured, bound, margin, numerical error, verdict. A law\n"
-               "that is violated beyond the error makes the exit status 1. docs/audit.md "
-               "explains.\n";
+               "Each claim gets a row: measured, bound, margin, numerical error, verdict. A\n"
+               "law that is violated beyond the error makes the exit status 1 (docs/audit.md).\n";
     case COMMAND_STUDY:
         return "plstar study: how the quantities of the theory change from network to network\n"
                "\n"
                "Examples:\n"
-               "  plstar study transition              the transition to linearity, minutes\n"
+               "  plstar study transition           the transition to linearity, minutes\n"
                "  plstar study transition --size full --device cuda\n"
                "  plstar study --widths [64,256,1024] --set study.quantities=[hessian_norm]\n"
                "  plstar study --resume runs/study-1 --widths [64,256,1024,4096]\n"
@@ -341,9 +338,8 @@ static const char *introduction(command which) {
                "Usage: plstar study [NAME] [CONFIG] [options]\n"
                "\n"
                "NAME is a ready study: transition, nonlinear-output, bottleneck, threshold,\n"
-               "almost, critical-step, or all. What is given by CONFIG or by options wins over "
-               "it.\n"
-               "Every finished network is kept; a study goes on where it was stopped.\n";
+               "almost, critical-step, or all. CONFIG and options win over it. Every finished\n"
+               "network is kept; a study goes on where it was stopped.\n";
     case COMMAND_REPORT:
         return "plstar report: write report.html for the folder of a run\n"
                "\n"
@@ -382,7 +378,8 @@ void options_help(command which, FILE *stream) {
         fprintf(stream, "  %-18s %s\n", name, entry->help);
     }
     fputs("\nExit status:\n"
-          "  0 done; 1 diverged or no convergence; 2 usage or configuration; 3 bad data or\n"
-          "  file; 4 not enough memory, or the device failed; 130 interrupted, state saved\n",
+          "  0 done; 1 diverged, no convergence, or a law is violated; 2 usage or\n"
+          "  configuration; 3 bad data or file; 4 not enough memory, or the device\n"
+          "  failed; 130 interrupted, state saved\n",
           stream);
 }

@@ -29,8 +29,6 @@ class Configuration(Case):
     def test_faults_name_their_place(self):
         self.fault("train:\n  stepz: 3\n", "bad.yaml:2:3:", "train.stepz", "nearest is train.steps")
         self.fault("tain: {steps: 3}\n", "bad.yaml:1:1:", "nearest is train")
-        self.fault("audit: {}\n", "bad.yaml:1:1:", "no audit")
-        self.fault("study: {}\n", "bad.yaml:1:1:", "no study")
         self.fault("train:\n  steps: lots\n", "bad.yaml:2:10:", "whole number")
         self.fault("train:\n  steps: \"12\"\n", "bad.yaml:2:10:", "text")
         self.fault("train:\n  steps: [12]\n", "bad.yaml:2:10:", "a list")

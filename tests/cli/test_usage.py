@@ -8,7 +8,8 @@ from support import HERE, SMALL, Case, main, run
 
 class Usage(Case):
     def test_help_fits_a_terminal(self):
-        for command in ([], ["train"], ["solve"], ["kernel"], ["report"], ["info"]):
+        for command in ([], ["train"], ["solve"], ["kernel"], ["audit"], ["study"], ["report"],
+                        ["info"]):
             text = self.good(*command, "--help").stdout
             self.assertIn("Usage: plstar", text)
             for line in text.splitlines():
@@ -27,7 +28,7 @@ class Usage(Case):
     def test_commands(self):
         self.refused(2, words=["a command is missing"])
         self.refused(2, "trian", words=["trian", "nearest is train"])
-        for later in ("audit", "study", "plan", "bench"):
+        for later in ("plan", "bench"):
             self.refused(2, later, words=["is not a command"])
 
     def test_options(self):
@@ -72,7 +73,6 @@ class Usage(Case):
                 (["--set", "monitor.budget=120%"], ["monitor.budget"]),
                 (["--set", "monitor.every=3", "--set", "monitor.budget=5%"], ["both given"]),
                 (["--set", "monitor.memory=5XB"], ["512MB"]),
-                (["--set", "audit.claims=all"], ["no audit"]),
                 (["--set", "train.samples=5"], ["nearest is data.samples"]),
                 (["--step-size", "theorem", "--set", "train.loss=cross_entropy"], ["square"]),
                 (["--batch", "65", "--optimizer", "sgd", "--out", "b"], ["batch"])]:
