@@ -1,7 +1,7 @@
 /* The two tables of a study: study.csv, tidy, and fits.csv.
  *
- * A fit goes along one axis (the width if there are several widths, else the bottleneck, else the
- * depth) over the cells that agree on all other axes but the seed. */
+ * A fit goes along one axis with several values (width, bottleneck or depth) over the cells that
+ * agree on all other axes but the seed. */
 #include "study/study.h"
 
 #include "base/memory.h"
@@ -19,17 +19,6 @@ typedef struct tables {
     double *x, *y; /* of a fit */
     FILE *stream;
 } tables;
-
-/* PLS_AXIS_COUNT where no axis has several values that a power could go along. */
-static pls_axis_kind axis_of_fits(const pls_study *study) {
-    static const pls_axis_kind order[] = {PLS_AXIS_WIDTH, PLS_AXIS_BOTTLENECK, PLS_AXIS_DEPTH};
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (study->axes[order[i]].count > 1) {
-            return order[i];
-        }
-    }
-    return PLS_AXIS_COUNT;
-}
 
 static void write_cell(const tables *t, const pls_cell *cell, int last) {
     char word[32];
@@ -129,14 +118,10 @@ static bool has_log_factor(pls_quantity quantity) {
            quantity == PLS_QUANTITY_NONLINEARITY;
 }
 
-static pls_status write_fits(tables *t) {
+/* All fits along t->against. */
+static pls_status write_fits_along(tables *t) {
     pls_status status = PLS_OK;
-    fprintf(t->stream, "quantity,slope,low,high,against");
-    for (int a = 0; a < PLS_AXIS_SEED; a++) {
-        fprintf(t->stream, ",%s", pls_axis_name((pls_axis_kind)a));
-    }
-    fprintf(t->stream, ",intercept,misfit,groups,points,left_out\n");
-    for (int64_t c = 0; t->against < PLS_AXIS_COUNT && c < t->cells; c++) {
+    for (int64_t c = 0; c < t->cells; c++) {
         pls_cell cell = pls_study_cell(t->study, c);
         for (int q = 0; is_first(t, c, &cell) && q < PLS_QUANTITY_COUNT; q++) {
             pls_quantity quantity = (pls_quantity)q;
@@ -147,6 +132,24 @@ static pls_status write_fits(tables *t) {
             if (t->against == PLS_AXIS_WIDTH && has_log_factor(quantity)) {
                 PLS_TRY(t->context, write_fit(t, &cell, quantity, true));
             }
+        }
+    }
+cleanup:
+    return status;
+}
+
+static pls_status write_fits(tables *t) {
+    static const pls_axis_kind along[] = {PLS_AXIS_WIDTH, PLS_AXIS_BOTTLENECK, PLS_AXIS_DEPTH};
+    pls_status status = PLS_OK;
+    fprintf(t->stream, "quantity,slope,low,high,against");
+    for (int a = 0; a < PLS_AXIS_SEED; a++) {
+        fprintf(t->stream, ",%s", pls_axis_name((pls_axis_kind)a));
+    }
+    fprintf(t->stream, ",intercept,misfit,groups,points,left_out\n");
+    for (size_t i = 0; i < sizeof along / sizeof along[0]; i++) {
+        t->against = along[i];
+        if (t->study->axes[along[i]].count > 1) {
+            PLS_TRY(t->context, write_fits_along(t));
         }
     }
 cleanup:
@@ -185,7 +188,7 @@ pls_status pls_study_write_tables(pls_context *context, const char *folder, cons
                 .there = there,
                 .cells = pls_study_cells(study),
                 .resamples = resamples,
-                .against = axis_of_fits(study)};
+                .against = PLS_AXIS_COUNT};
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_allocate(context, t.cells, sizeof *t.x, "fits", &t.x));
     PLS_TRY(context, pls_allocate(context, t.cells, sizeof *t.y, "fits", &t.y));
