@@ -180,12 +180,15 @@ pls_status pls_study_fits_folder(pls_context *context, const pls_study *study, c
  *     jobs/study.json  what all results depend on beside the cell
  *     jobs/CELL.json   a result, whole and durable once it is there
  *     study.csv        width,...,seed,quantity,value,error,reason: a row a cell and quantity
- *     fits.csv         quantity,slope,low,high,against,...: powers of the width, the bottleneck and
- * the depth, where they vary (with _log: of a quantity divided by sqrt(log width)) The tables
- * depend on the results alone, not on how often the study was interrupted, and hold those that are
- * there also after an error. *progress may be NULL. Where side_by_side is not 1, the hooks of the
- * context are called by several threads, one at a time. Errors: those of pls_study_check() and
- * pls_study_measure(); those of pls_study_fits_folder(); PLS_ERROR_FILE; PLS_CANCELLED. */
+ *     fits.csv         quantity,slope,low,high,against,...: powers of width, bottleneck and depth,
+ *                      where they vary (with _log: of a quantity divided by sqrt(log width))
+ *
+ * The tables depend on the results alone, not on how often the study was interrupted, and hold
+ * those that are there also after an error. *progress may be NULL. Where side_by_side is not 1, the
+ * hooks of the context are called by several threads, one at a time.
+ *
+ * Errors: those of pls_study_check(), pls_study_measure() and pls_study_fits_folder();
+ * PLS_ERROR_FILE; PLS_CANCELLED. */
 pls_status pls_study_run(pls_context *context, const pls_study *study,
                          const pls_study_run_options *options, pls_study_progress *progress);
 
