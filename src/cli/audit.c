@@ -265,11 +265,14 @@ static void print_claim(const pls_claim_result *result) {
     }
 }
 
-static void print_end(const audit_run *run) {
+static void print_end(const audit_run *run, const char *report) {
     printf("\n%d claims hold, %d are violated (%d of them laws), %d do not apply; %.3g s\n",
            count_verdicts(run, PLS_VERDICT_HOLDS), count_verdicts(run, PLS_VERDICT_VIOLATED),
            run->violated, count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
     printf("folder      %s\n", run->folder);
+    if (report != NULL) {
+        printf("report      %s\n", report);
+    }
 }
 
 /* ---- the command
@@ -306,6 +309,7 @@ cleanup:
 
 static pls_status run_audit(audit_run *run, const command_line *given) {
     double start = cli_seconds();
+    char *report = NULL;
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(run->program, given, &run->settings));
     CLI_TRY(check_claims(run->program, run->settings.audit.claims));
@@ -320,9 +324,10 @@ static pls_status run_audit(audit_run *run, const command_line *given) {
     pls_status checked = check_all(run);
     run->seconds = cli_seconds() - start;
     CLI_TRY(summarize(run, checked));
+    run_report(run->program, &run->settings, run->folder, &report);
     status = checked;
     if (status == PLS_OK && !run->program->quiet && !run->program->json) {
-        print_end(run);
+        print_end(run, report);
     }
     if (status == PLS_OK && run->violated > 0) {
         status = cli_fail(run->program, PLS_ERROR_NUMERIC,
@@ -332,6 +337,7 @@ static pls_status run_audit(audit_run *run, const command_line *given) {
                           run->violated == 1 ? "is" : "are", run->folder);
     }
 cleanup:
+    free(report);
     return status;
 }
 

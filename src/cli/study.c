@@ -303,6 +303,7 @@ static pls_status run_one(cli *program, const command_line *given) {
     }
     pls_status measured = measure(&run);
     CLI_TRY(summarize(&run, measured));
+    run_report(program, &run.settings, run.folder, &report);
     status = measured;
     if (status == PLS_CANCELLED) {
         status = cli_fail(program, PLS_CANCELLED,
