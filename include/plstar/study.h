@@ -30,7 +30,8 @@ typedef enum pls_quantity {
     PLS_QUANTITY_HESSIAN_SPHERE, /* the same, and max over w_0 and S */
     PLS_QUANTITY_NONLINEARITY,   /* max over S, i, a of |F_(i,a) - its linearisation at w_0| */
     PLS_QUANTITY_TAYLOR_RATIO,   /* max over S, i, a of the same over 1/2 R^2 sup ||H_(i,a)||, the
-                                    sup sampled on the segment from w_0; at most 1 */
+                                    sup sampled on the segment from w_0; at most 1, but
+                                    for what the sampling has missed */
     PLS_QUANTITY_LAMBDA_MIN,     /* lambda_min(K(w_0)) */
     PLS_QUANTITY_LAMBDA_MAX,     /* lambda_max(K(w_0)) */
     PLS_QUANTITY_KERNEL_CHANGE,  /* max over the path of ||K_t - K_0||_F / ||K_0||_F */
@@ -39,10 +40,10 @@ typedef enum pls_quantity {
     PLS_QUANTITY_DISTANCE,       /* ||w_T - w_0|| at the end of the path */
     PLS_QUANTITY_STEPS,          /* the first t with L_t <= `until` L_0 */
     PLS_QUANTITY_FINAL_LOSS,     /* L_T / L_0 */
-    PLS_QUANTITY_LOSS_PEAK,      /* max over the path of L_t / L_0 */
-    PLS_QUANTITY_RATE,           /* least-squares slope of -log L_t over t, down to `until` */
-    PLS_QUANTITY_PL_RATIO_END,   /* rho(w_T) */
-    PLS_QUANTITY_FLATNESS,       /* lambda_max(K_T) / lambda_max(K_0) */
+    PLS_QUANTITY_LOSS_PEAK,    /* max over the path of L_t / L_0; where it diverges, up to there */
+    PLS_QUANTITY_RATE,         /* least-squares slope of -log L_t over t, down to `until` */
+    PLS_QUANTITY_PL_RATIO_END, /* rho(w_T) */
+    PLS_QUANTITY_FLATNESS,     /* lambda_max(K_T) / lambda_max(K_0) */
     PLS_QUANTITY_INFINITE_DISTANCE, /* ||K_0 - Theta||_F / ||Theta||_F */
     PLS_QUANTITY_FILLING,           /* P / N */
     PLS_QUANTITY_COUNT
@@ -119,8 +120,9 @@ pls_status pls_study_model(pls_context *context, const pls_study *study, const p
 pls_status pls_study_bytes(pls_context *context, const pls_study *study, const pls_cell *cell,
                            int64_t *bytes);
 
-/* values[q] for every quantity that was asked for, of one cell; PLS_QUANTITY_COUNT of them. A path
- * that diverges is a value, not an error. Errors: those of networks, kernels and Hessians. */
+/* values[q] for every quantity that was asked for, of one cell; PLS_QUANTITY_COUNT of them. A value
+ * does not depend on what else is asked for. That the path diverges is no error but the reason why
+ * its quantities have no value. Errors: those of networks, kernels and Hessians. */
 pls_status pls_study_measure(pls_device *device, const pls_study *study, const pls_cell *cell,
                              pls_measured *values);
 

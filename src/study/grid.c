@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST_HIDDEN = 3 };
+enum { LEAST_HIDDEN = 3, DEEPEST = 1 << 16 };
 
 pls_study pls_study_defaults(void) {
     static const int64_t as_it_is = 0, as_the_model = -1, half_critical = 500;
@@ -153,10 +153,20 @@ cleanup:
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-bool pls_study_asks_hessians(const pls_study *study) {
-    return study->quantities[PLS_QUANTITY_HESSIAN_NORM] ||
-           study->quantities[PLS_QUANTITY_HESSIAN_SPHERE] ||
+bool pls_study_asks_kernel(const pls_study *study) {
+    return study->quantities[PLS_QUANTITY_GRADIENT_NORM] ||
+           study->quantities[PLS_QUANTITY_LAMBDA_MIN] ||
+           study->quantities[PLS_QUANTITY_LAMBDA_MAX] ||
+           study->quantities[PLS_QUANTITY_INFINITE_DISTANCE] || pls_study_asks_minima(study);
+}
+
+bool pls_study_asks_hessians_apart(const pls_study *study) {
+    return study->quantities[PLS_QUANTITY_HESSIAN_SPHERE] ||
            study->quantities[PLS_QUANTITY_TAYLOR_RATIO];
+}
+
+bool pls_study_asks_hessians(const pls_study *study) {
+    return study->quantities[PLS_QUANTITY_HESSIAN_NORM] || pls_study_asks_hessians_apart(study);
 }
 
 bool pls_study_asks_sphere(const pls_study *study) {
@@ -194,7 +204,9 @@ static pls_status check_axis(pls_context *context, const pls_study *study, pls_a
     static const int64_t least[PLS_AXIS_COUNT] = {0, 0, -1, -1, 0, 1, 0};
     const pls_axis_values *values = &study->axes[axis];
     bool is_activation = axis == PLS_AXIS_ACTIVATION || axis == PLS_AXIS_OUTPUT;
-    int64_t most = is_activation ? PLS_ACTIVATION_COUNT - 1 : INT64_MAX;
+    int64_t most = is_activation            ? PLS_ACTIVATION_COUNT - 1
+                   : axis == PLS_AXIS_DEPTH ? DEEPEST
+                                            : INT64_MAX;
     if (values->count < 1) {
         return pls_fail(context, PLS_ERROR_CONFIG,
                         "study: axis %s has no values; at least one was "
@@ -226,6 +238,23 @@ static pls_status check_numbers(pls_context *context, const pls_study *study) {
     return what == NULL ? PLS_OK : pls_fail(context, PLS_ERROR_CONFIG, "study: %s", what);
 }
 
+static pls_status check_fit(pls_context *context, const pls_study *study, const pls_model *model) {
+    int64_t inputs = 1, outputs = 0;
+    pls_status status = pls_model_check(context, model, NULL, &outputs);
+    for (int i = 0; status == PLS_OK && i < model->input_rank; i++) {
+        inputs *= model->input_shape[i];
+    }
+    if (status == PLS_OK && (inputs != study->data->dimension || outputs != study->data->outputs)) {
+        return pls_fail(context, PLS_ERROR_CONFIG,
+                        "study: the network takes %lld numbers and gives %lld, but the data has "
+                        "inputs of %lld and targets of %lld; make model.input and the last of "
+                        "model.layers fit the data",
+                        (long long)inputs, (long long)outputs, (long long)study->data->dimension,
+                        (long long)study->data->outputs);
+    }
+    return status;
+}
+
 /* Networks that need second derivatives and have none. */
 static pls_status check_smooth(pls_context *context, const pls_study *study,
                                const pls_model *model) {
@@ -249,12 +278,18 @@ pls_status pls_study_check(pls_context *context, const pls_study *study) {
     for (int a = 0; a < PLS_AXIS_COUNT; a++) {
         PLS_TRY(context, check_axis(context, study, (pls_axis_kind)a));
     }
+    if (pls_study_cells(study) == INT64_MAX) {
+        return pls_fail(
+            context, PLS_ERROR_CONFIG,
+            "study: its axes make more cells than 64 bits can count; take fewer values");
+    }
     PLS_TRY(context,
             pls_allocate(context, pls_study_layers(study), sizeof *layers, "a study", &layers));
     int64_t seeds = study->axes[PLS_AXIS_SEED].count;
     for (int64_t c = 0; c < pls_study_cells(study); c += seeds) {
         pls_cell cell = pls_study_cell(study, c);
         PLS_TRY(context, pls_study_model(context, study, &cell, layers, &model));
+        PLS_TRY(context, check_fit(context, study, &model));
         PLS_TRY(context, check_smooth(context, study, &model));
     }
 cleanup:

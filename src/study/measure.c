@@ -13,10 +13,6 @@
 /* Of norms of Hessians: far below their spread over seeds. */
 static const double HESSIAN_TOLERANCE = 1e-4;
 
-/* Vectors of P numbers that a cell holds beside the Hessians': weights, w_0, gradients, directions,
- * products, on host and device, and the copies of the trainer. */
-enum { WEIGHT_VECTORS = 20 };
-
 const char *const pls_reasons[PLS_REASON_COUNT] = {
     [PLS_REASON_NOT_FINITE] = "the numbers left their range",
     [PLS_REASON_BELOW_FLOOR] = "lambda_min lies below its floor",
@@ -50,9 +46,10 @@ void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value) {
 
 static void value_minima(pls_cell_run *run) {
     const pls_minima *minima = &run->minima;
-    if (minima->hidden) {
-        pls_cell_no_value(run, PLS_QUANTITY_MU_LOSS, PLS_REASON_BELOW_FLOOR);
-        pls_cell_no_value(run, PLS_QUANTITY_MU_CHANGE, PLS_REASON_BELOW_FLOOR);
+    if (minima->hidden || minima->cut) {
+        pls_reason why = minima->cut ? PLS_REASON_DIVERGED : PLS_REASON_BELOW_FLOOR;
+        pls_cell_no_value(run, PLS_QUANTITY_MU_LOSS, why);
+        pls_cell_no_value(run, PLS_QUANTITY_MU_CHANGE, why);
         return;
     }
     double down = 1.0 - minima->least / minima->first, up = minima->most / minima->first - 1.0;
@@ -124,46 +121,53 @@ cleanup:
     return status;
 }
 
-pls_status pls_cell_measure_start(pls_cell_run *run) {
+pls_status pls_cell_measure_kernel(pls_cell_run *run) {
     pls_context *context = run->context;
-    pls_point point;
+    pls_kernel_options options = pls_kernel_options_defaults();
     pls_status status = PLS_OK;
-    PLS_TRY(context, pls_system_get_weights(run->system, run->origin));
-    PLS_TRY(context, pls_system_measure(run->system, PLS_LOSS_SQUARE, &point, run->outputs, NULL));
-    pls_cell_value(run, PLS_QUANTITY_FILLING,
-                   (double)pls_system_parameters(run->system) /
-                       (double)pls_system_equations(run->system),
-                   0.0);
+    options.method = PLS_KERNEL_STRUCTURED;
+    PLS_TRY(context, pls_kernel_create(run->system, &options, &run->kernel));
     PLS_TRY(context, pls_kernel_compute(run->kernel));
-    PLS_TRY(context, measure_elements(run));
-    PLS_TRY(context, measure_spectrum(run));
+    if (pls_cell_asks(run, PLS_QUANTITY_GRADIENT_NORM) ||
+        pls_cell_asks(run, PLS_QUANTITY_INFINITE_DISTANCE)) {
+        PLS_TRY(context, measure_elements(run));
+    }
+    if (pls_cell_asks(run, PLS_QUANTITY_LAMBDA_MIN) ||
+        pls_cell_asks(run, PLS_QUANTITY_LAMBDA_MAX) || pls_study_asks_minima(run->study)) {
+        PLS_TRY(context, measure_spectrum(run));
+    }
 cleanup:
     return status;
 }
 
 /* ---- a cell ---------------------------------------------------------------------------------- */
 
+/* The system at w_0, and what is known of it there. */
 static pls_status make(pls_device *device, pls_cell_run *run) {
     pls_context *context = run->context;
     const pls_study *study = run->study;
     pls_network_options options = pls_network_options_defaults();
-    pls_kernel_options kernel = pls_kernel_options_defaults();
     const char *what = "a cell of a study";
+    pls_point point;
     pls_status status = PLS_OK;
     options.precision = PLS_F64;
     options.seed = (uint64_t)run->cell.at[PLS_AXIS_SEED];
-    kernel.method = PLS_KERNEL_STRUCTURED;
     PLS_TRY(context, pls_allocate(context, pls_study_layers(study), sizeof *run->layers, what,
                                   &run->layers));
     PLS_TRY(context, pls_study_model(context, study, &run->cell, run->layers, &run->model));
     PLS_TRY(context,
             pls_network_system_create(device, &run->model, study->data, &options, &run->system));
     PLS_TRY(context, pls_system_initialize(run->system));
-    PLS_TRY(context, pls_kernel_create(run->system, &kernel, &run->kernel));
     PLS_TRY(context, pls_allocate(context, pls_system_parameters(run->system), sizeof(double), what,
                                   &run->origin));
     PLS_TRY(context, pls_allocate(context, pls_system_equations(run->system), sizeof(double), what,
                                   &run->outputs));
+    PLS_TRY(context, pls_system_get_weights(run->system, run->origin));
+    PLS_TRY(context, pls_system_measure(run->system, PLS_LOSS_SQUARE, &point, run->outputs, NULL));
+    pls_cell_value(run, PLS_QUANTITY_FILLING,
+                   (double)pls_system_parameters(run->system) /
+                       (double)pls_system_equations(run->system),
+                   0.0);
 cleanup:
     return status;
 }
@@ -183,52 +187,26 @@ pls_status pls_study_measure(pls_device *device, const pls_study *study, const p
                         .context = context,
                         .study = study,
                         .cell = *cell,
-                        .minima = {NAN, INFINITY, -INFINITY, false},
+                        .minima = {NAN, INFINITY, -INFINITY, false, false},
                         .measured = values};
     pls_status status = PLS_OK;
     memset(values, 0, PLS_QUANTITY_COUNT * sizeof *values);
     PLS_TRY(context, make(device, &run));
-    PLS_TRY(context, pls_cell_measure_start(&run));
+    if (pls_study_asks_kernel(study)) {
+        PLS_TRY(context, pls_cell_measure_kernel(&run));
+    }
     if (pls_study_asks_sphere(study) || pls_study_asks_hessians(study)) {
         PLS_TRY(context, pls_cell_measure_sphere(&run));
     }
+    pls_kernel_destroy(run.kernel); /* the path has its own */
+    run.kernel = NULL;
     if (pls_study_asks_path(study)) {
         PLS_TRY(context, pls_cell_measure_path(&run));
     }
-    value_minima(&run);
+    if (pls_study_asks_minima(study)) {
+        value_minima(&run);
+    }
 cleanup:
     destroy(&run);
-    return status;
-}
-
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-pls_status pls_study_bytes(pls_context *context, const pls_study *study, const pls_cell *cell,
-                           int64_t *bytes) {
-    pls_layer_spec *layers = NULL;
-    pls_model model;
-    int64_t parameters = 0, outputs = 0;
-    pls_status status = PLS_OK;
-    PLS_TRY(context,
-            pls_allocate(context, pls_study_layers(study), sizeof *layers, "a study", &layers));
-    PLS_TRY(context, pls_study_model(context, study, cell, layers, &model));
-    PLS_TRY(context, pls_model_check(context, &model, &parameters, &outputs));
-    double n = (double)study->data->samples, k = (double)outputs, widest = 0.0;
-    for (int64_t l = 0; l < model.layer_count; l++) {
-        const pls_layer_spec *layer = &layers[l];
-        double image = model.input_rank == 3
-                           ? (double)model.input_shape[1] * (double)model.input_shape[2]
-                           : 1.0;
-        widest += (double)pls_larger(layer->width, 0) + image * (double)layer->channels;
-    }
-    double vectors = 8.0 * WEIGHT_VECTORS * (double)parameters;
-    double kernels = 8.0 * 6.0 * n * k * n * k;
-    double passes = 8.0 * 4.0 * n * (k + 2.0) * widest;
-    pls_second_options second = pls_quick_second_options(parameters, HESSIAN_TOLERANCE, 0);
-    double hessians = pls_study_asks_hessians(study) ? (double)second.memory : 0.0;
-    double total = vectors + kernels + passes + hessians;
-    *bytes = total < 9e18 ? (int64_t)total : INT64_MAX;
-cleanup:
-    pls_release(context, layers);
     return status;
 }

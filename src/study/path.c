@@ -1,7 +1,8 @@
 /* Gradient descent from w_0, and what happens on its way.
  *
  * The path ends after T steps, or at the first loss of at most `until` L_0. The rate is the slope
- * of the least-squares line through -log L_t. A path that diverges has the values that it had. */
+ * of the least-squares line through -log L_t. Of a path that diverges only the peak of the loss up
+ * to there is known: other suprema may have been yet to come. */
 #include "study/study.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@ static pls_status watch(void *user, const pls_record *record, const pls_progress
     if (record->step == 0) {
         p->start = record->loss;
     }
-    p->peak = fmax(p->peak, record->loss / p->start);
+    double share = record->loss / p->start;
+    p->peak = isnan(share) ? INFINITY : fmax(p->peak, share);
     if (record->loss > 0.0 && isfinite(record->loss)) {
         double z = -log(record->loss / p->start);
         p->count += 1.0;
@@ -50,7 +52,11 @@ static pls_train_options options_for(const pls_cell_run *run, path *p) {
     options.step_size = THOUSANDTH * (double)run->cell.at[PLS_AXIS_STEP];
     options.steps = run->study->steps;
     options.stop_at = run->study->until;
-    options.measure_every = run->study->measure_every;
+    if (pls_cell_asks(run, PLS_QUANTITY_KERNEL_CHANGE) || pls_study_asks_minima(run->study)) {
+        options.measure_every = run->study->measure_every;
+    } else { /* at both ends, or at the first alone for the step size */
+        options.measure_every = pls_cell_asks(run, PLS_QUANTITY_FLATNESS) ? options.steps : 0;
+    }
     options.kernel.method = PLS_KERNEL_STRUCTURED;
     options.observer = watch;
     options.observer_user = p;
@@ -59,19 +65,21 @@ static pls_train_options options_for(const pls_cell_run *run, path *p) {
 
 static void take_values(pls_cell_run *run, const path *p, const pls_train_result *result,
                         bool diverged) {
-    static const pls_quantity at_the_end[] = {
-        PLS_QUANTITY_DISTANCE, PLS_QUANTITY_FINAL_LOSS,   PLS_QUANTITY_STEPS,
-        PLS_QUANTITY_RATE,     PLS_QUANTITY_PL_RATIO_END, PLS_QUANTITY_FLATNESS,
+    static const pls_quantity of_the_whole[] = {
+        PLS_QUANTITY_KERNEL_CHANGE, PLS_QUANTITY_DISTANCE, PLS_QUANTITY_FINAL_LOSS,
+        PLS_QUANTITY_STEPS,         PLS_QUANTITY_RATE,     PLS_QUANTITY_PL_RATIO_END,
+        PLS_QUANTITY_FLATNESS,
     };
     double final = result->last.loss / p->start;
-    pls_cell_value(run, PLS_QUANTITY_KERNEL_CHANGE, p->change, 0.0);
     pls_cell_value(run, PLS_QUANTITY_LOSS_PEAK, p->peak, 0.0);
     if (diverged) {
-        for (size_t i = 0; i < sizeof at_the_end / sizeof at_the_end[0]; i++) {
-            pls_cell_no_value(run, at_the_end[i], PLS_REASON_DIVERGED);
+        run->minima.cut = true;
+        for (size_t i = 0; i < sizeof of_the_whole / sizeof of_the_whole[0]; i++) {
+            pls_cell_no_value(run, of_the_whole[i], PLS_REASON_DIVERGED);
         }
         return;
     }
+    pls_cell_value(run, PLS_QUANTITY_KERNEL_CHANGE, p->change, 0.0);
     pls_cell_value(run, PLS_QUANTITY_DISTANCE, result->last.distance, 0.0);
     pls_cell_value(run, PLS_QUANTITY_FINAL_LOSS, final, 0.0);
     pls_cell_value(run, PLS_QUANTITY_RATE, slope_of(p), 0.0);

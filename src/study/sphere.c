@@ -57,7 +57,8 @@ static void compare(sphere *s) {
         double gap = fabs(s->outputs[i] - s->run->outputs[i] - radius * s->slope[i]);
         s->gap = gap >= s->gap || isnan(gap) ? gap : s->gap;
         if (i < s->hessians && s->largest[i] > 0.0) {
-            s->ratio = fmax(s->ratio, gap / (0.5 * radius * radius * s->largest[i]));
+            double ratio = gap / (0.5 * radius * radius * s->largest[i]);
+            s->ratio = ratio >= s->ratio || isnan(ratio) ? ratio : s->ratio;
         }
     }
 }
@@ -78,7 +79,7 @@ static pls_status visit(sphere *s, int64_t number) {
     for (int p = segment ? 0 : PLACE_COUNT - 1; p < PLACE_COUNT; p++) {
         PLS_TRY(context, pls_move_along(run->system, run->origin, PLACES[p] * radius,
                                         s->directions.direction, s->point));
-        if (s->hessians > 0) {
+        if (pls_study_asks_hessians_apart(run->study)) {
             PLS_TRY(context, widen_norms(s, s->largest));
         }
     }

@@ -13,6 +13,7 @@ typedef struct pls_minima {
     double first;       /* at w_0; NaN before */
     double least, most; /* of all */
     bool hidden;        /* one of them lay below its floor, or was not reached */
+    bool cut;           /* the path diverged, and nobody knows what would have come */
 } pls_minima;
 
 /* A cell that is being measured. */
@@ -24,9 +25,9 @@ typedef struct pls_cell_run {
     pls_layer_spec *layers;
     pls_model model;
     pls_system *system; /* float64; stands at w_0 between the parts of the measurement */
-    pls_kernel *kernel;
-    double *origin;  /* P: w_0 */
-    double *outputs; /* N: F(w_0) */
+    pls_kernel *kernel; /* NULL where none is wanted, and on the path */
+    double *origin;     /* P: w_0 */
+    double *outputs;    /* N: F(w_0) */
     pls_minima minima;
     pls_measured *measured; /* PLS_QUANTITY_COUNT */
 } pls_cell_run;
@@ -51,8 +52,11 @@ static inline bool pls_cell_asks(const pls_cell_run *run, pls_quantity quantity)
     return run->study->quantities[quantity];
 }
 
-/* Whether any quantity needs Hessians, points of the sphere, kernels there, or the path. */
+/* Whether any quantity needs K_0, Hessians, those beside w_0, points of the sphere, kernels there
+ * and on the path, or the path. */
+bool pls_study_asks_kernel(const pls_study *study);
 bool pls_study_asks_hessians(const pls_study *study);
+bool pls_study_asks_hessians_apart(const pls_study *study);
 bool pls_study_asks_sphere(const pls_study *study);
 bool pls_study_asks_minima(const pls_study *study);
 bool pls_study_asks_path(const pls_study *study);
@@ -66,7 +70,7 @@ pls_second_options pls_cell_hessian_options(const pls_cell_run *run);
 void pls_minima_add(pls_minima *minima, double lambda_min, double floor_value);
 
 /* The parts of a measurement, in this order; the system is back at w_0 afterwards. */
-pls_status pls_cell_measure_start(pls_cell_run *run);
+pls_status pls_cell_measure_kernel(pls_cell_run *run);
 pls_status pls_cell_measure_sphere(pls_cell_run *run);
 pls_status pls_cell_measure_path(pls_cell_run *run);
 

@@ -334,22 +334,21 @@ cleanup:
     return pls_phase_end(device, status);
 }
 
-pls_status pls_network_system_create(pls_device *device, const pls_model *model,
-                                     const pls_dataset *data, const pls_network_options *options,
-                                     pls_system **out) {
-    pls_network_options resolved = options != NULL ? *options : pls_network_options_defaults();
+/* The network's sizes, and no memory of the device yet. On failure *out is what there is of it. */
+static pls_status outline(pls_device *device, const pls_model *model, int64_t samples,
+                          const pls_network_options *options, pls_network_system **out) {
     pls_context *context = device->context;
     pls_network_system *system = NULL;
     pls_status status = PLS_OK;
     PLS_TRY(context, pls_allocate(context, 1, sizeof *system, "a network system", &system));
+    *out = system;
     system->base.kind = &network_kind;
     system->base.device = device;
-    system->base.precision = resolved.precision;
-    system->seed = resolved.seed;
+    system->base.precision = options->precision;
+    system->seed = options->seed;
     system->arena = pls_arena_measuring(device);
     PLS_TRY(context, pls_network_create(context, model, &system->network));
-    PLS_TRY(context, check_data(context, &system->network, data));
-    system->base.samples = data->samples;
+    system->base.samples = samples;
     system->base.outputs = system->network.outputs;
     system->base.parameters = system->network.parameters;
     system->block = block_samples(&system->network);
@@ -357,11 +356,45 @@ pls_status pls_network_system_create(pls_device *device, const pls_model *model,
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->tile_u));
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->tile_v));
     PLS_TRY(context, pls_activations_create(context, &system->network, &system->tangent));
+cleanup:
+    return status;
+}
+
+pls_status pls_network_system_create(pls_device *device, const pls_model *model,
+                                     const pls_dataset *data, const pls_network_options *options,
+                                     pls_system **out) {
+    pls_network_options resolved = options != NULL ? *options : pls_network_options_defaults();
+    pls_context *context = device->context;
+    pls_network_system *system = NULL;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, outline(device, model, data->samples, &resolved, &system));
+    PLS_TRY(context, check_data(context, &system->network, data));
     describe_kink(system);
     PLS_TRY(context, copy_host(system, model, data));
     PLS_TRY(context, reserve(system, resolved.memory));
     pls_system_describe_targets(&system->base, system->targets_host);
     PLS_TRY(context, upload_data(system));
+    *out = &system->base;
+    return PLS_OK;
+cleanup:
+    if (system != NULL) {
+        destroy(&system->base);
+    }
+    return status;
+}
+
+pls_status pls_network_system_outline(pls_device *device, const pls_model *model, int64_t samples,
+                                      pls_dtype precision, pls_system **out, int64_t *bytes) {
+    pls_context *context = device->context;
+    pls_network_options options = {.precision = precision};
+    pls_network_system *system = NULL;
+    pls_arena arena = pls_arena_measuring(device);
+    pls_status status = PLS_OK;
+    PLS_TRY(context, outline(device, model, samples, &options, &system));
+    system->keeps_all = true;
+    PLS_TRY(context, layout(system, &arena));
+    system->keeps_all = false; /* tiles with activations of their own are the larger ones */
+    *bytes = arena.peak;
     *out = &system->base;
     return PLS_OK;
 cleanup:

@@ -53,6 +53,12 @@ int64_t pls_network_point_row(const pls_network_system *system, int64_t block);
  * they have been given up. */
 pls_status pls_network_block(pls_network_system *system, int64_t block, pls_view *x);
 
+/* A network system that has no memory of the device and no data: for functions that take views from
+ * an arena that only measures. *bytes: what the system would take on the device, at most. Of the
+ * device nothing but its context is used. */
+pls_status pls_network_system_outline(pls_device *device, const pls_model *model, int64_t samples,
+                                      pls_dtype precision, pls_system **outline, int64_t *bytes);
+
 /* The table's functions of a network (system.h). */
 pls_status pls_network_pushforward(pls_system *base, pls_view v, pls_arena *arena, pls_view out);
 pls_status pls_network_curvature(pls_system *base, pls_view u, pls_view v, pls_arena *arena,

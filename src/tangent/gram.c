@@ -120,6 +120,16 @@ cleanup:
     return status;
 }
 
+pls_status pls_kernel_bytes(pls_system *system, int64_t *bytes) {
+    pls_kernel kernel = {.system = system,
+                         .options = pls_kernel_options_defaults(),
+                         .size = pls_system_equations(system),
+                         .arena = pls_arena_measuring(system->device)};
+    pls_status status = layout(&kernel);
+    *bytes = kernel.arena.peak;
+    return status;
+}
+
 bool pls_kernel_may_let_go(const pls_kernel *kernel) {
     return kernel->options.method == PLS_KERNEL_AUTOMATIC && !kernel->options.trace &&
            kernel->system->kind->pushforward != NULL;

@@ -36,6 +36,10 @@ struct pls_kernel {
 pls_status pls_kernel_floor(pls_kernel *kernel, const pls_spectrum_options *options,
                             pls_spectrum *spectrum);
 
+/* Bytes on the device of a kernel of this system that is held, with the default options; the system
+ * may be an outline. */
+pls_status pls_kernel_bytes(pls_system *system, int64_t *bytes);
+
 /* pls_products_refuse() where K is not held. */
 pls_status pls_kernel_require_matrix(const pls_kernel *kernel, const char *what);
 

@@ -137,6 +137,26 @@ Test(study, refuses_what_makes_no_sense) {
     tear_down(&b);
 }
 
+/* Numbers that cannot be counted, and data that the networks do not take. */
+Test(study, refuses_what_does_not_fit) {
+    static const int64_t abyss[] = {INT64_MAX, INT64_MAX - 1};
+    base b = set_up(NULL);
+    pls_study study = study_of(&b);
+    study.axes[PLS_AXIS_DEPTH] = (pls_axis_values){abyss, 1};
+    expect_refused(&b, &study, PLS_ERROR_CONFIG, "depth 9223372036854775807: out of the range");
+    study = study_of(&b);
+    study.axes[PLS_AXIS_WIDTH] = (pls_axis_values){abyss, 1};
+    expect_refused(&b, &study, PLS_ERROR_CONFIG, "64 bits");
+    study = study_of(&b);
+    b.f.data.outputs = 2;
+    expect_refused(&b, &study, PLS_ERROR_CONFIG,
+                   "gives 1, but the data has inputs of 4 and targets of 2");
+    b.f.data.outputs = 1;
+    b.model.input_shape[0] = 5;
+    expect_refused(&b, &study, PLS_ERROR_CONFIG, "takes 5 numbers");
+    tear_down(&b);
+}
+
 /* ---- quantities ---------------------------------------------------------------------------------
  */
 
@@ -288,12 +308,151 @@ Test(study, divergence_is_a_value) {
     b.layers[0].activation = b.layers[1].activation = PLS_IDENTITY;
     study.steps = 500;
     study.axes[PLS_AXIS_STEP] = (pls_axis_values){&step, 1};
-    study.quantities[PLS_QUANTITY_FINAL_LOSS] = study.quantities[PLS_QUANTITY_LOSS_PEAK] = true;
+    for (int q = PLS_QUANTITY_KERNEL_CHANGE; q <= PLS_QUANTITY_FLATNESS; q++) {
+        study.quantities[q] = true;
+    }
     pls_measured *values = measure(&b, &study, 0);
-    cr_expect_str_eq(values[PLS_QUANTITY_FINAL_LOSS].reason, "gradient descent diverged");
+    for (int q = PLS_QUANTITY_KERNEL_CHANGE; q <= PLS_QUANTITY_FLATNESS; q++) {
+        if (q != PLS_QUANTITY_LOSS_PEAK) {
+            cr_expect(isnan(values[q].value));
+            cr_assert(values[q].reason != NULL, "%s", pls_quantity_name((pls_quantity)q));
+            cr_expect_str_eq(values[q].reason, "gradient descent diverged");
+        }
+    }
     cr_expect(values[PLS_QUANTITY_LOSS_PEAK].reason != NULL ||
-              values[PLS_QUANTITY_LOSS_PEAK].value > 10.0);
+              values[PLS_QUANTITY_LOSS_PEAK].value >= 1e6);
     tear_down(&b);
+}
+
+/* The bits of a value depend neither on what else is asked for nor on threads. */
+Test(study, values_do_not_depend_on_their_company) {
+    base b = set_up(NULL);
+    pls_study study = study_of(&b);
+    pls_device_options options = support_device(3);
+    pls_measured all[PLS_QUANTITY_COUNT];
+    for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+        study.quantities[q] = true;
+    }
+    memcpy(all, measure(&b, &study, 0), sizeof all);
+    pls_device_close(b.f.device);
+    network_check(&b.f, pls_device_open(b.f.context, &options, &b.f.device));
+    for (int asked = 0; asked < PLS_QUANTITY_COUNT; asked++) {
+        for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+            study.quantities[q] = q == asked;
+        }
+        pls_measured *values = measure(&b, &study, 0);
+        for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+            pls_measured expected = q == asked ? all[q] : (pls_measured){0};
+            cr_expect_eq(memcmp(&values[q].value, &expected.value, sizeof(double)), 0,
+                         "%s alone: %s is %.17g, not %.17g", pls_quantity_name((pls_quantity)asked),
+                         pls_quantity_name((pls_quantity)q), values[q].value, expected.value);
+            cr_expect_eq(values[q].reason, expected.reason);
+            cr_expect_eq(values[q].error, expected.error);
+        }
+    }
+    tear_down(&b);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+typedef struct meter {
+    int64_t live, most;
+} meter;
+
+static void *meter_allocate(void *user, size_t bytes) {
+    meter *m = user;
+    size_t *memory = malloc(bytes + 2 * sizeof *memory);
+    if (memory == NULL) {
+        return NULL;
+    }
+    *memory = bytes;
+    m->live += (int64_t)bytes;
+    m->most = m->live > m->most ? m->live : m->most;
+    return memory + 2;
+}
+
+static void meter_release(void *user, void *memory) {
+    meter *m = user;
+    size_t *block = (size_t *)memory - 2;
+    m->live -= (int64_t)*block;
+    free(block);
+}
+
+/* Each quantity alone, and all of them, must stay below what was said before, which where a cell is
+ * not small must not be far too much. */
+static void expect_bound(const pls_model *model, const pls_data_options *data, const char *what) {
+    meter m = {0};
+    pls_hooks hooks = {.user = &m, .allocate = meter_allocate, .release = meter_release};
+    network_fixture f = {0};
+    pls_device_options options = support_device(1);
+    pls_study study = pls_study_defaults();
+    cr_assert_eq(pls_context_create(&hooks, &f.context), PLS_OK);
+    network_check(&f, pls_device_open(f.context, &options, &f.device));
+    network_check(&f, pls_dataset_load(f.context, data, &f.data));
+    study.model = model;
+    study.data = &f.data;
+    study.steps = study.hessian_samples = 1;
+    study.directions = 2;
+    pls_cell cell = pls_study_cell(&study, 0);
+    for (int asked = 0; asked <= PLS_QUANTITY_COUNT; asked++) {
+        pls_measured values[PLS_QUANTITY_COUNT];
+        int64_t bound = 0, before = m.live;
+        for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+            study.quantities[q] = q == asked || asked == PLS_QUANTITY_COUNT;
+        }
+        network_check(&f, pls_study_bytes(f.context, &study, &cell, &bound));
+        m.most = before;
+        network_check(&f, pls_study_measure(f.device, &study, &cell, values));
+        int64_t used = m.most - before;
+        const char *name =
+            asked == PLS_QUANTITY_COUNT ? "all" : pls_quantity_name((pls_quantity)asked);
+        cr_expect_leq(used, bound, "%s, %s: %lld bytes, not %lld", what, name, (long long)used,
+                      (long long)bound);
+        if (strcmp(options.name, "cpu") == 0 && asked != PLS_QUANTITY_INFINITE_DISTANCE &&
+            asked != PLS_QUANTITY_COUNT && used > (8 << 20)) {
+            cr_expect_leq(bound, 4 * used, "%s, %s: %lld bytes, not %lld", what, name,
+                          (long long)used, (long long)bound);
+        }
+        cr_expect_eq(m.live, before);
+    }
+    network_take_down(&f);
+    pls_context_destroy(f.context);
+}
+
+Test(study, bytes_are_an_upper_bound) {
+    pls_layer_spec dense[] = {{PLS_LAYER_DENSE, 300, PLS_TANH, 0, 0, 0},
+                              {PLS_LAYER_DENSE, 300, PLS_TANH, 0, 0, 0},
+                              {PLS_LAYER_DENSE, 1, PLS_IDENTITY, 0, 0, 0}};
+    pls_layer_spec images[] = {{PLS_LAYER_CONV, 0, PLS_TANH, 3, 3, 0},
+                               {PLS_LAYER_RESIDUAL_CONV, 0, PLS_TANH, 3, 5, 0},
+                               {PLS_LAYER_AVERAGE_POOL, 0, PLS_IDENTITY, 0, 0, 4},
+                               {PLS_LAYER_FLATTEN, 0, PLS_IDENTITY, 0, 0, 0},
+                               {PLS_LAYER_DENSE, 10, PLS_IDENTITY, 0, 0, 0}};
+    pls_model model = pls_model_defaults();
+    pls_data_options data = pls_data_options_defaults();
+    model.bias = true;
+    model.sigma_b = 0.1;
+    model.layers = dense;
+    model.layer_count = 3;
+    model.input_rank = 1;
+    model.input_shape[0] = 6;
+    data.source = "gaussian";
+    data.dimension = 6;
+    data.samples = 6;
+    expect_bound(&model, &data, "wide");
+    dense[0].width = dense[1].width = 3;
+    expect_bound(&model, &data, "narrow");
+    data.samples = 200;
+    expect_bound(&model, &data, "many samples");
+    data = pls_data_options_defaults();
+    data.samples = 6;
+    model.layers = images;
+    model.layer_count = 5;
+    model.input_rank = 3;
+    model.input_shape[0] = 1;
+    model.input_shape[1] = model.input_shape[2] = 8;
+    expect_bound(&model, &data, "images");
 }
 
 /* ---- fits
