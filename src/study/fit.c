@@ -4,7 +4,12 @@
  * their variance badly, so it is shrunk towards the pooled s^2 with the weight of PRIOR
  * observations, v_g = ((n_g - 1) s_g^2 + PRIOR s^2) / (n_g - 1 + PRIOR),     weight n_g / v_g, and
  * m_g = intercept + slope log x_g is fitted by weighted least squares. The bootstrap draws n_g
- * values of m_g + sqrt(n_g/(n_g-1)) (z - m_g) again for every group. */
+ * values of m_g + sqrt(n_g/(n_g-1)) (z - m_g) again for every group. It takes the variances for
+ * known; that they are estimated with nu degrees of freedom widens a normal interval by
+ *
+ *     t_nu / z = 1 + (z^2 + 1) / (4 nu) + (5 z^4 + 16 z^2 + 3) / (96 nu^2) + ...
+ *
+ * (Fisher and Cornish 1960), z the normal and t_nu Student's quantile, and so this one, too. */
 #include "base/memory.h"
 #include "base/philox.h"
 #include "plstar/study.h"
@@ -14,6 +19,7 @@
 
 static const double PRIOR = 4.0;
 static const double TAIL = 0.025;
+static const double NORMAL_QUANTILE = 1.959963984540054; /* of 1 - TAIL */
 enum { LEAST_RESAMPLES = 100 };
 
 typedef struct point {
@@ -152,6 +158,14 @@ static double quantile(const double *sorted, int64_t count, double share) {
     return sorted[below] + (at - (double)below) * (sorted[above] - sorted[below]);
 }
 
+/* t_nu / z */
+static double student_factor(int64_t freedom) {
+    double nu = (double)freedom, z2 = NORMAL_QUANTILE * NORMAL_QUANTILE;
+    double first = (z2 + 1.0) / 4.0, second = ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0;
+    double third = (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0;
+    return 1.0 + (first + (second + third / nu) / nu) / nu;
+}
+
 static void find_interval(fitter *f, int64_t resamples, uint64_t seed, pls_fit *fit) {
     for (int64_t b = 0; b < resamples; b++) {
         f->slopes[b] = resample(f, seed, b);
@@ -159,8 +173,9 @@ static void find_interval(fitter *f, int64_t resamples, uint64_t seed, pls_fit *
     qsort(f->slopes, (size_t)resamples, sizeof *f->slopes, ascending);
     double low = quantile(f->slopes, resamples, TAIL);
     double high = quantile(f->slopes, resamples, 1.0 - TAIL);
-    fit->low = fit->slope - fit->misfit * fmax(0.0, fit->slope - low);
-    fit->high = fit->slope + fit->misfit * fmax(0.0, high - fit->slope);
+    double widened = fit->misfit * student_factor(f->point_count - f->group_count);
+    fit->low = fit->slope - widened * fmax(0.0, fit->slope - low);
+    fit->high = fit->slope + widened * fmax(0.0, high - fit->slope);
 }
 
 static pls_status check(pls_context *context, const double *x, int64_t count, bool divide_log,

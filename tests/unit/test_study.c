@@ -492,6 +492,15 @@ Test(study, fits_recover_a_power) {
     }
     cr_expect_geq(inside, 270, "%d of 300 intervals held the truth", inside);
     cr_expect_lt(inside, 300);
+    inside = 0; /* few seeds do not know how much they scatter */
+    for (uint64_t trial = 0; trial < 1000; trial++) {
+        draw(x, y, 3, 0.2, trial);
+        cr_assert_eq(pls_fit_power(context, x, y, 15, false, 300, 7, &fit), PLS_OK);
+        inside += fit.low <= -0.5 && -0.5 <= fit.high;
+    }
+    cr_expect(inside >= 925 && inside <= 975, "%d of 1000 intervals held the truth", inside);
+    draw(x, y, 6, 0.2, 299);
+    cr_assert_eq(pls_fit_power(context, x, y, 30, false, 300, 7, &fit), PLS_OK);
     cr_assert_eq(pls_fit_power(context, x, y, 30, false, 300, 7, &again), PLS_OK);
     cr_expect_eq(memcmp(&fit, &again, sizeof fit), 0);
     pls_context_destroy(context);
@@ -661,6 +670,45 @@ static pls_status run_once(pls_context *context, void *user) {
     study.directions = 2;
     pls_study_run_options options = run_options(folder, 1);
     return pls_study_run(context, &study, &options, NULL);
+}
+
+/* All of a cell, without a folder. */
+static pls_status measure_once(pls_context *context, void *user) {
+    base *b = user;
+    pls_study study = study_of(b);
+    pls_device_options options = support_device(1);
+    pls_device *device = NULL;
+    pls_measured values[PLS_QUANTITY_COUNT];
+    pls_cell cell = pls_study_cell(&study, 0);
+    study.steps = 1;
+    study.directions = 2;
+    study.hessian_samples = 1;
+    for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+        study.quantities[q] = q != PLS_QUANTITY_INFINITE_DISTANCE; /* slow */
+    }
+    pls_status status = pls_device_open(context, &options, &device);
+    status = status != PLS_OK ? status : pls_study_measure(device, &study, &cell, values);
+    pls_device_close(device);
+    return status;
+}
+
+/* What can be done without any memory but its own. */
+static pls_status count_and_fit(pls_context *context, void *user) {
+    static const double x[] = {1.0, 2.0, 2.0, 4.0}, y[] = {4.0, 2.0, 3.0, 1.0};
+    pls_study study = study_of(user);
+    pls_cell cell = pls_study_cell(&study, 0);
+    pls_fit fit;
+    int64_t bytes = 0;
+    pls_status status = pls_study_check(context, &study);
+    status = status != PLS_OK ? status : pls_study_bytes(context, &study, &cell, &bytes);
+    return status != PLS_OK ? status : pls_fit_power(context, x, y, 4, false, 100, 0, &fit);
+}
+
+Test(study, measuring_survives_the_failure_of_any_allocation) {
+    base b = set_up(NULL);
+    support_survive_each_allocation(measure_once, &b);
+    support_fail_each_allocation(count_and_fit, &b);
+    tear_down(&b);
 }
 
 Test(study, survives_the_failure_of_any_allocation) {
