@@ -1,6 +1,7 @@
 /* Studies: the networks of their cells, what is measured of them against the engine asked directly,
  * fits of known powers, and folders that survive interruptions. */
 #include "base/philox.h"
+#include "study/direction.h"
 #include "study/study.h"
 
 #include "networks.h"
@@ -13,25 +14,30 @@ typedef struct base {
     pls_model model;
 } base;
 
-static base set_up(support_allocator *allocator) {
+static base set_up_with(int64_t outputs) {
     base b;
     pls_data_options data = pls_data_options_defaults();
     pls_device_options device = support_device(1);
     memset(&b, 0, sizeof b);
-    b.f.context = support_context(allocator);
+    b.f.context = support_context(NULL);
     network_check(&b.f, pls_device_open(b.f.context, &device, &b.f.device));
     data.source = "sphere";
     data.samples = 5;
     data.dimension = 4;
+    data.outputs = outputs;
     network_check(&b.f, pls_dataset_load(b.f.context, &data, &b.f.data));
     b.layers[0] = (pls_layer_spec){.type = PLS_LAYER_DENSE, .width = 9, .activation = PLS_TANH};
     b.layers[1] = (pls_layer_spec){.type = PLS_LAYER_DENSE, .width = 7, .activation = PLS_SIN};
-    b.layers[2] = (pls_layer_spec){.type = PLS_LAYER_DENSE, .width = 1};
+    b.layers[2] = (pls_layer_spec){.type = PLS_LAYER_DENSE, .width = outputs};
     b.model = pls_model_defaults();
     b.model.input_rank = 1;
     b.model.input_shape[0] = 4;
     b.model.layer_count = 3;
     return b;
+}
+
+static base set_up(void) {
+    return set_up_with(1);
 }
 
 static void tear_down(base *b) {
@@ -56,7 +62,7 @@ static pls_study study_of(base *b) {
 
 Test(study, cells_count_seeds_first) {
     static const int64_t widths[] = {8, 16}, seeds[] = {3, 4, 5};
-    base b = set_up(NULL);
+    base b = set_up();
     pls_study study = study_of(&b);
     study.axes[PLS_AXIS_WIDTH] = (pls_axis_values){widths, 2};
     study.axes[PLS_AXIS_SEED] = (pls_axis_values){seeds, 3};
@@ -88,7 +94,7 @@ static void expect_model(base *b, const int64_t at[PLS_AXIS_COUNT], int64_t coun
 }
 
 Test(study, the_network_of_a_cell) {
-    base b = set_up(NULL);
+    base b = set_up();
     const pls_activation plain[] = {PLS_TANH, PLS_SIN, PLS_IDENTITY};
     const pls_activation deep[] = {PLS_TANH, PLS_TANH, PLS_TANH, PLS_IDENTITY};
     const pls_activation other[] = {PLS_ERF, PLS_ERF, PLS_SWISH};
@@ -107,7 +113,7 @@ static void expect_refused(base *b, const pls_study *study, pls_status status, c
 
 Test(study, refuses_what_makes_no_sense) {
     static const int64_t narrow = 2, deep = 3, twice[] = {8, 8}, relu = PLS_RELU, wrong = 99;
-    base b = set_up(NULL);
+    base b = set_up();
     pls_study study = study_of(&b);
     network_check(&b.f, pls_study_check(b.f.context, &study));
     study.axes[PLS_AXIS_BOTTLENECK] = (pls_axis_values){&narrow, 1};
@@ -139,9 +145,11 @@ Test(study, refuses_what_makes_no_sense) {
 
 /* Numbers that cannot be counted, and data that the networks do not take. */
 Test(study, refuses_what_does_not_fit) {
-    static const int64_t abyss[] = {INT64_MAX, INT64_MAX - 1};
-    base b = set_up(NULL);
+    static const int64_t abyss[] = {INT64_MAX}, deep[] = {(1 << 16) + 1};
+    base b = set_up();
     pls_study study = study_of(&b);
+    study.axes[PLS_AXIS_DEPTH] = (pls_axis_values){deep, 1};
+    expect_refused(&b, &study, PLS_ERROR_CONFIG, "depth 65537: out of the range");
     study.axes[PLS_AXIS_DEPTH] = (pls_axis_values){abyss, 1};
     expect_refused(&b, &study, PLS_ERROR_CONFIG, "depth 9223372036854775807: out of the range");
     study = study_of(&b);
@@ -160,11 +168,11 @@ Test(study, refuses_what_does_not_fit) {
 /* ---- quantities ---------------------------------------------------------------------------------
  */
 
-/* The network of cell 0 at w_0, made by hand. */
+/* The network of the first seed at w_0, made by hand. */
 static void make_system(base *b, const pls_study *study) {
     pls_network_options options = pls_network_options_defaults();
     options.precision = PLS_F64;
-    options.seed = 0;
+    options.seed = (uint64_t)study->axes[PLS_AXIS_SEED].values[0];
     network_check(&b->f, pls_network_system_create(b->f.device, study->model, study->data, &options,
                                                    &b->f.system));
     network_check(&b->f, pls_system_initialize(b->f.system));
@@ -178,11 +186,11 @@ static pls_measured *measure(base *b, const pls_study *study, int64_t cell) {
 }
 
 Test(study, quantities_at_the_start) {
-    base b = set_up(NULL);
+    base b = set_up_with(2);
     pls_study study = study_of(&b);
-    enum { N = 5 };
+    enum { N = 10 };
     double rows[N * 128], kernel[N * N], largest = 0.0, norm = 0.0;
-    pls_eigenvalue norms[2];
+    pls_eigenvalue norms[4];
     pls_spectrum spectrum = {0};
     pls_infinite_width limit = {0};
     pls_kernel *made = NULL;
@@ -195,7 +203,7 @@ Test(study, quantities_at_the_start) {
     make_system(&b, &study);
     int64_t p = pls_system_parameters(b.f.system);
     cr_assert_leq(p, 128);
-    network_check(&b.f, pls_system_jacobian(b.f.system, 0, N, rows));
+    network_check(&b.f, pls_system_jacobian(b.f.system, 0, N / 2, rows));
     for (int64_t i = 0; i < N; i++) {
         double sum = 0.0;
         for (int64_t j = 0; j < p; j++) {
@@ -204,7 +212,9 @@ Test(study, quantities_at_the_start) {
         largest = fmax(largest, sqrt(sum));
     }
     network_check(&b.f, pls_output_hessian_norms(b.f.system, NULL, 2, NULL, norms));
-    norm = fmax(norms[0].value, norms[1].value);
+    for (int i = 0; i < 4; i++) {
+        norm = fmax(norm, norms[i].value);
+    }
     network_check(&b.f, pls_kernel_create(b.f.system, NULL, &made));
     network_check(&b.f, pls_kernel_compute(made));
     network_check(&b.f, pls_kernel_download(made, kernel));
@@ -216,7 +226,7 @@ Test(study, quantities_at_the_start) {
     cr_expect_lt(fabs(values[PLS_QUANTITY_LAMBDA_MIN].value / spectrum.lambda_min - 1.0), 1e-9);
     cr_expect_lt(fabs(values[PLS_QUANTITY_LAMBDA_MAX].value / spectrum.lambda_max - 1.0), 1e-9);
     cr_expect_lt(fabs(values[PLS_QUANTITY_INFINITE_DISTANCE].value -
-                      pls_infinite_width_distance(&limit, 1, false, kernel)),
+                      pls_infinite_width_distance(&limit, 2, false, kernel)),
                  1e-12);
     cr_expect_float_eq(values[PLS_QUANTITY_FILLING].value, (double)p / N, 1e-12);
     /* Points farther away bend at least as much; Taylor's bound holds and is nearly attained. */
@@ -233,7 +243,7 @@ Test(study, quantities_at_the_start) {
 
 /* Close to w_0, |F - F_lin| is half the quadratic form of the most curved direction. */
 Test(study, nonlinearity_is_that_of_the_hessian) {
-    base b = set_up(NULL);
+    base b = set_up();
     pls_study study = study_of(&b);
     study.radius = 1e-3;
     study.directions = 3;
@@ -248,13 +258,189 @@ Test(study, nonlinearity_is_that_of_the_hessian) {
     tear_down(&b);
 }
 
+/* w_0 and the steepest direction there. */
+static void look_around(base *b, double *origin, double *outputs, double *u) {
+    pls_point at;
+    network_check(&b->f, pls_system_get_weights(b->f.system, origin));
+    network_check(&b->f, pls_system_measure(b->f.system, PLS_LOSS_SQUARE, &at, outputs, u));
+    cr_assert(pls_normalize(u, pls_system_parameters(b->f.system)));
+}
+
+/* ||H_i|| of two samples at origin + t u. */
+static void bend_at(base *b, const double *origin, double t, const double *u, double norms[2]) {
+    pls_eigenvalue there[2];
+    double point[128];
+    network_check(&b->f, pls_move_along(b->f.system, origin, t, u, point));
+    network_check(&b->f, pls_output_hessian_norms(b->f.system, NULL, 2, NULL, there));
+    norms[0] = there[0].value;
+    norms[1] = there[1].value;
+}
+
+/* With the steepest direction alone, from the explicit Jacobian. Between them the seeds have the
+ * largest Hessian at either end of the segment, and within it. */
+Test(study, taylor_by_hand) {
+    static const double radius = 4.0;
+    enum { N = 5, PLACES = 4 };
+    base b = set_up();
+    int largest[PLACES] = {0};
+    for (int64_t seed = 0; seed < 12; seed++) {
+        double rows[N * 128], origin[128], u[128], f[N], there[N], norms[PLACES][2];
+        double gap = 0.0, ratio = 0.0, sphere = 0.0;
+        pls_study study = study_of(&b);
+        pls_point at;
+        study.axes[PLS_AXIS_SEED] = (pls_axis_values){&seed, 1};
+        study.radius = radius;
+        study.directions = 1;
+        study.quantities[PLS_QUANTITY_HESSIAN_SPHERE] =
+            study.quantities[PLS_QUANTITY_NONLINEARITY] =
+                study.quantities[PLS_QUANTITY_TAYLOR_RATIO] = true;
+        pls_measured *values = measure(&b, &study, 0);
+        make_system(&b, &study);
+        int64_t p = pls_system_parameters(b.f.system);
+        network_check(&b.f, pls_system_jacobian(b.f.system, 0, N, rows));
+        look_around(&b, origin, f, u);
+        for (int place = 0; place < PLACES; place++) {
+            bend_at(&b, origin, radius * place / (PLACES - 1), u, norms[place]);
+        }
+        network_check(&b.f, pls_system_measure(b.f.system, PLS_LOSS_SQUARE, &at, there, NULL));
+        for (int i = 0; i < N; i++) {
+            double slope = 0.0;
+            for (int64_t j = 0; j < p; j++) {
+                slope += rows[i * p + j] * u[j];
+            }
+            double apart = fabs(there[i] - f[i] - radius * slope);
+            gap = fmax(gap, apart);
+            if (i < 2) {
+                int most = 0;
+                for (int place = 1; place < PLACES; place++) {
+                    most = norms[place][i] > norms[most][i] ? place : most;
+                }
+                largest[most]++;
+                ratio = fmax(ratio, apart / (0.5 * radius * radius * norms[most][i]));
+                sphere = fmax(sphere, norms[most][i]);
+            }
+        }
+        cr_expect_lt(fabs(values[PLS_QUANTITY_NONLINEARITY].value / gap - 1.0), 1e-9);
+        cr_expect_lt(fabs(values[PLS_QUANTITY_TAYLOR_RATIO].value / ratio - 1.0), 1e-3);
+        cr_expect_lt(fabs(values[PLS_QUANTITY_HESSIAN_SPHERE].value / sphere - 1.0), 1e-3);
+        cr_expect_leq(values[PLS_QUANTITY_TAYLOR_RATIO].value, 1.0);
+        pls_system_destroy(b.f.system);
+    }
+    cr_expect(largest[0] > 0 && largest[1] + largest[2] > 0 && largest[3] > 0, "%d, %d, %d, %d",
+              largest[0], largest[1], largest[2], largest[3]);
+    tear_down(&b);
+}
+
+/* On a path of one tiny step mu changes by what the sphere does to it: up for some seeds, down for
+ * others. */
+Test(study, mu_on_the_sphere_by_hand) {
+    static const int64_t tiny = 1;
+    base b = set_up();
+    int risen = 0, fallen = 0;
+    for (int64_t seed = 0; seed < 8; seed++) {
+        double origin[128], u[128], f[5], point[128], mu[2];
+        pls_study study = study_of(&b);
+        pls_kernel *kernel = NULL;
+        study.axes[PLS_AXIS_SEED] = (pls_axis_values){&seed, 1};
+        study.axes[PLS_AXIS_STEP] = (pls_axis_values){&tiny, 1};
+        study.steps = study.directions = 1;
+        study.quantities[PLS_QUANTITY_MU_LOSS] = study.quantities[PLS_QUANTITY_MU_CHANGE] = true;
+        pls_measured *values = measure(&b, &study, 0);
+        make_system(&b, &study);
+        look_around(&b, origin, f, u);
+        network_check(&b.f, pls_kernel_create(b.f.system, NULL, &kernel));
+        for (int i = 0; i < 2; i++) {
+            pls_spectrum spectrum = {0};
+            network_check(&b.f, pls_move_along(b.f.system, origin, i, u, point));
+            network_check(&b.f, pls_kernel_compute(kernel));
+            network_check(&b.f, pls_kernel_spectrum(kernel, NULL, &spectrum));
+            mu[i] = spectrum.lambda_min;
+            pls_spectrum_destroy(b.f.context, &spectrum);
+        }
+        double change = mu[1] / mu[0] - 1.0;
+        cr_expect_lt(fabs(values[PLS_QUANTITY_MU_CHANGE].value - fabs(change)), 0.02);
+        cr_expect_lt(fabs(values[PLS_QUANTITY_MU_LOSS].value - fmax(0.0, -change)), 0.02);
+        risen += change > 0.1;
+        fallen += change < -0.1;
+        pls_kernel_destroy(kernel);
+        pls_system_destroy(b.f.system);
+    }
+    cr_expect(risen > 0 && fallen > 0, "%d and %d", risen, fallen);
+    tear_down(&b);
+}
+
+/* The curved directions bend up and down nearly as much as any; all have norm 1, none is twice. */
+Test(study, directions) {
+    base b = set_up();
+    pls_study study = study_of(&b);
+    pls_directions d = {0};
+    enum { COUNT = 5 };
+    double seen[COUNT][128], bent[128], norm = 0.0;
+    pls_eigenvalue largest;
+    make_system(&b, &study);
+    network_check(&b.f, pls_directions_create(b.f.context, b.f.system, 3, NULL, &d));
+    network_check(&b.f, pls_output_hessian_norms(b.f.system, NULL, 1, NULL, &largest));
+    for (int i = 0; i < COUNT; i++) {
+        network_check(&b.f, pls_directions_choose(&d, i));
+        memcpy(seen[i], d.direction, (size_t)d.parameters * sizeof(double));
+        cr_expect_float_eq(pls_host_norm(seen[i], d.parameters), 1.0, 1e-12);
+        for (int j = 0; j < i; j++) {
+            double inner = 0.0;
+            for (int64_t e = 0; e < d.parameters; e++) {
+                inner += seen[i][e] * seen[j][e];
+            }
+            cr_expect_lt(fabs(inner), 0.9, "%d, %d: %g", i, j, inner);
+        }
+        if (i == 1 || i == 2) {
+            double curvature = 0.0;
+            network_check(&b.f, pls_output_hessian_product(b.f.system, 0, 0, NULL, seen[i], bent));
+            for (int64_t e = 0; e < d.parameters; e++) {
+                curvature += seen[i][e] * bent[e];
+            }
+            cr_expect_gt(i == 1 ? curvature : -curvature, 0.5 * largest.value, "%d: %g", i,
+                         curvature);
+            norm = fmax(norm, fabs(curvature));
+        }
+    }
+    cr_expect_gt(norm, 0.98 * largest.value, "%g of %g", norm, largest.value);
+    cr_expect_leq(norm, largest.value * (1.0 + 1e-9));
+    pls_directions_destroy(&d);
+    pls_system_destroy(b.f.system);
+    tear_down(&b);
+}
+
+/* A linear network in fewer dimensions than samples has a singular kernel. */
+Test(study, what_lies_below_the_floor_has_no_value) {
+    base b = set_up();
+    pls_study study = study_of(&b);
+    b.layers[0].activation = b.layers[1].activation = PLS_IDENTITY;
+    static const pls_quantity hidden[] = {PLS_QUANTITY_LAMBDA_MIN, PLS_QUANTITY_MU_LOSS,
+                                          PLS_QUANTITY_MU_CHANGE};
+    for (int i = 0; i < 3; i++) {
+        study.quantities[hidden[i]] = true;
+    }
+    study.quantities[PLS_QUANTITY_LAMBDA_MAX] = true;
+    pls_measured *values = measure(&b, &study, 0);
+    for (int i = 0; i < 3; i++) {
+        cr_expect(isnan(values[hidden[i]].value));
+        cr_assert(values[hidden[i]].reason != NULL);
+        cr_expect_str_eq(values[hidden[i]].reason, "lambda_min lies below its floor");
+    }
+    cr_expect_gt(values[PLS_QUANTITY_LAMBDA_MAX].value, 0.0);
+    cr_expect_gt(values[PLS_QUANTITY_LAMBDA_MAX].error, 0.0);
+    tear_down(&b);
+}
+
 typedef struct seen {
     double change, least, most, first;
+    double losses[64];
+    int64_t count;
 } seen;
 
 static pls_status see(void *user, const pls_record *record, const pls_progress *progress) {
     seen *s = user;
     (void)progress;
+    s->losses[s->count++] = record->loss;
     if (record->measured) {
         s->first = record->step == 0 ? record->lambda_min : s->first;
         s->change = fmax(s->change, record->kernel_change);
@@ -264,8 +450,19 @@ static pls_status see(void *user, const pls_record *record, const pls_progress *
     return PLS_OK;
 }
 
+/* sum (t - mean t) (-log L_t) / sum (t - mean t)^2 */
+static double rate_of(const seen *s) {
+    double middle = 0.5 * (double)(s->count - 1), above = 0.0, below = 0.0;
+    for (int64_t t = 0; t < s->count; t++) {
+        above -= ((double)t - middle) * log(s->losses[t]);
+        below += ((double)t - middle) * ((double)t - middle);
+    }
+    return above / below;
+}
+
 Test(study, quantities_along_the_path) {
-    base b = set_up(NULL);
+    static const int64_t step = 800;
+    base b = set_up();
     pls_study study = study_of(&b);
     seen s = {.least = INFINITY};
     pls_train_options options = pls_train_options_defaults();
@@ -275,8 +472,10 @@ Test(study, quantities_along_the_path) {
     }
     study.radius = 1e-9; /* the sphere adds nothing to what is met on the path */
     study.until = 0.0;
+    study.axes[PLS_AXIS_STEP] = (pls_axis_values){&step, 1};
     pls_measured *values = measure(&b, &study, 0);
     make_system(&b, &study);
+    options.step_size = 0.8;
     options.steps = 20;
     options.measure_every = 5;
     options.observer = see;
@@ -292,7 +491,9 @@ Test(study, quantities_along_the_path) {
     cr_expect_float_eq(values[PLS_QUANTITY_MU_CHANGE].value,
                        fmax(1.0 - s.least / s.first, s.most / s.first - 1.0), 1e-6);
     cr_expect_float_eq(values[PLS_QUANTITY_PL_RATIO_END].value, result.last.pl_ratio, 1e-12);
-    cr_expect_gt(values[PLS_QUANTITY_RATE].value, 0.0);
+    cr_expect_float_eq(values[PLS_QUANTITY_FLATNESS].value,
+                       result.spectrum.lambda_max / result.first_spectrum.lambda_max, 1e-12);
+    cr_expect_float_eq(values[PLS_QUANTITY_RATE].value, rate_of(&s), 1e-10);
     cr_expect(isnan(values[PLS_QUANTITY_STEPS].value));
     cr_expect_str_eq(values[PLS_QUANTITY_STEPS].reason, "the loss asked for was not reached");
     pls_train_result_destroy(b.f.context, &result);
@@ -300,12 +501,46 @@ Test(study, quantities_along_the_path) {
     tear_down(&b);
 }
 
-/* A path that diverges has the values that it had. */
+/* The path ends where the loss has fallen far enough. */
+Test(study, the_path_ends_where_it_was_asked_to) {
+    base b = set_up();
+    pls_study study = study_of(&b);
+    seen s = {.least = INFINITY};
+    pls_train_options options = pls_train_options_defaults();
+    pls_train_result result;
+    study.until = 0.25;
+    study.quantities[PLS_QUANTITY_STEPS] = study.quantities[PLS_QUANTITY_FINAL_LOSS] =
+        study.quantities[PLS_QUANTITY_RATE] = true;
+    pls_measured *values = measure(&b, &study, 0);
+    make_system(&b, &study);
+    options.steps = 20;
+    options.observer = see;
+    options.observer_user = &s;
+    memset(&result, 0, sizeof result);
+    network_check(&b.f, pls_train(b.f.system, &options, &result));
+    int64_t reached = 0;
+    while (reached < s.count - 1 && s.losses[reached] > 0.25 * s.losses[0]) {
+        reached++;
+    }
+    cr_assert(reached > 1 && reached < 19, "%lld", (long long)reached);
+    s.count = reached + 1;
+    cr_expect_eq(values[PLS_QUANTITY_STEPS].value, (double)reached);
+    cr_expect_float_eq(values[PLS_QUANTITY_FINAL_LOSS].value, s.losses[reached] / s.losses[0],
+                       1e-12);
+    cr_expect_float_eq(values[PLS_QUANTITY_RATE].value, rate_of(&s), 1e-10);
+    pls_train_result_destroy(b.f.context, &result);
+    pls_system_destroy(b.f.system);
+    tear_down(&b);
+}
+
+/* A path that diverges has a peak, and a reason for all the rest. Three samples, for a kernel that
+ * is not singular. */
 Test(study, divergence_is_a_value) {
     static const int64_t step = 20000;
-    base b = set_up(NULL);
+    base b = set_up();
     pls_study study = study_of(&b);
     b.layers[0].activation = b.layers[1].activation = PLS_IDENTITY;
+    b.f.data.samples = 3;
     study.steps = 500;
     study.axes[PLS_AXIS_STEP] = (pls_axis_values){&step, 1};
     for (int q = PLS_QUANTITY_KERNEL_CHANGE; q <= PLS_QUANTITY_FLATNESS; q++) {
@@ -326,7 +561,7 @@ Test(study, divergence_is_a_value) {
 
 /* The bits of a value depend neither on what else is asked for nor on threads. */
 Test(study, values_do_not_depend_on_their_company) {
-    base b = set_up(NULL);
+    base b = set_up();
     pls_study study = study_of(&b);
     pls_device_options options = support_device(3);
     pls_measured all[PLS_QUANTITY_COUNT];
@@ -595,7 +830,7 @@ static void remove_study(support_folder *folder) {
 /* However it came about, a study has the same tables. */
 Test(study, tables_do_not_depend_on_the_course) {
     static const int64_t widths[] = {4, 6, 8};
-    base b = set_up(NULL);
+    base b = set_up();
     support_folder at_once = support_folder_create(), grown = support_folder_create();
     pls_study study = growing_study(&b, widths, 3);
     pls_study_run_options options = run_options(&at_once, 2);
@@ -640,7 +875,7 @@ Test(study, stops_when_asked) {
     static const int64_t widths[] = {4, 6, 8};
     int questions = 0;
     pls_hooks hooks = {.user = &questions, .cancelled = stop_now};
-    base b = set_up(NULL);
+    base b = set_up();
     support_folder folder = support_folder_create();
     pls_context *context = NULL;
     cr_assert_eq(pls_context_create(&hooks, &context), PLS_OK);
@@ -660,7 +895,7 @@ static pls_status run_once(pls_context *context, void *user) {
     static base b;
     remove_jobs(folder);
     if (b.f.context == NULL) {
-        b = set_up(NULL);
+        b = set_up();
     }
     pls_study study = growing_study(&b, widths, 1);
     for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
@@ -705,7 +940,7 @@ static pls_status count_and_fit(pls_context *context, void *user) {
 }
 
 Test(study, measuring_survives_the_failure_of_any_allocation) {
-    base b = set_up(NULL);
+    base b = set_up();
     support_survive_each_allocation(measure_once, &b);
     support_fail_each_allocation(count_and_fit, &b);
     tear_down(&b);
