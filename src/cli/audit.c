@@ -286,11 +286,14 @@ static void print_claim(const pls_claim_result *result) {
     }
 }
 
-static void print_end(const audit_run *run) {
+static void print_end(const audit_run *run, const char *report) {
     printf("\n%d claims hold, %d are violated (%d of them laws), %d do not apply; %.3g s\n",
            count_verdicts(run, PLS_VERDICT_HOLDS), count_verdicts(run, PLS_VERDICT_VIOLATED),
            run->violated, count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
     printf("folder      %s\n", run->folder);
+    if (report != NULL) {
+        printf("report      %s\n", report);
+    }
 }
 
 /* ---- the command
@@ -327,6 +330,7 @@ cleanup:
 
 static pls_status run_audit(audit_run *run, const command_line *given) {
     double start = cli_seconds();
+    char *report = NULL, error[CLI_ERROR_SIZE];
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(run->program, given, &run->settings));
     CLI_TRY(check_claims(run->program, run->settings.audit.claims));
@@ -340,10 +344,13 @@ static pls_status run_audit(audit_run *run, const command_line *given) {
     }
     pls_status checked = check_all(run);
     run->seconds = cli_seconds() - start;
+    run->program->listening = false; /* what follows is short and must not be cut off */
+    snprintf(error, sizeof error, "%s", cli_error_text(run->program, checked));
     CLI_TRY(summarize(run, checked));
-    status = checked;
+    run_report(run->program, &run->settings, run->folder, &report);
+    status = checked == PLS_OK ? PLS_OK : cli_fail(run->program, checked, "%s", error);
     if (status == PLS_OK && !run->program->quiet && !run->program->json) {
-        print_end(run);
+        print_end(run, report);
     }
     if (status == PLS_OK && run->violated > 0) {
         status = cli_fail(run->program, PLS_ERROR_NUMERIC,
@@ -353,6 +360,7 @@ static pls_status run_audit(audit_run *run, const command_line *given) {
                           run->violated == 1 ? "is" : "are", run->folder);
     }
 cleanup:
+    free(report);
     return status;
 }
 

@@ -310,12 +310,16 @@ cleanup:
 
 static pls_status run_one(study_run *run, const command_line *given) {
     cli *program = run->program;
-    char *report = NULL;
+    char *report = NULL, error[CLI_ERROR_SIZE];
     pls_status status = PLS_OK;
     CLI_TRY(prepare(run, given));
     pls_status measured = measure(run);
+    program->listening = false; /* what follows is short and must not be cut off */
+    snprintf(error, sizeof error, "%s", cli_error_text(program, measured));
     CLI_TRY(summarize(run, measured));
-    status = measured;
+    run_report(program, &run->settings, run->folder, &report);
+    program->listening = true;
+    status = measured == PLS_OK ? PLS_OK : cli_fail(program, measured, "%s", error);
     if (status == PLS_CANCELLED) {
         status =
             cli_fail(program, PLS_CANCELLED,

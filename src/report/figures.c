@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "report/axis.h"
 #include "report/path_figure.h"
+#include "report/study_figures.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,9 +32,13 @@ enum { MOST_POINTS = 1200, KEPT_INDICES = 400, MOST_TRIANGLES = 30 };
 #define BAND_MAIN                                                                                  \
     "with filledcurves fillcolor rgb \"" BLUE "\" fillstyle transparent solid 0.16 noborder"
 
-const char *const pls_figure_names[PLS_FIGURE_COUNT] = {
-    "loss",     "linear_loss",   "linear_distance",  "mu",   "pl_ratio",
-    "distance", "kernel_change", "kernel_alignment", "path", "spectrum"};
+const char *pls_figure_name(int which) {
+    static const char *const of_runs[PLS_RUN_FIGURES] = {
+        "loss",     "linear_loss",   "linear_distance",  "mu",   "pl_ratio",
+        "distance", "kernel_change", "kernel_alignment", "path", "spectrum"};
+    return which < PLS_RUN_FIGURES ? of_runs[which]
+                                   : pls_quantity_name((pls_quantity)(which - PLS_RUN_FIGURES));
+}
 
 void pls_text_eigenvalue(pls_text *text, double value, double floor_value) {
     if (!pls_below_floor(value, floor_value)) {
@@ -786,16 +791,20 @@ pls_status pls_figures_compose(pls_context *context, const pls_report_run *run,
                                const pls_report_facts *facts, pls_figures *figures) {
     pls_status status = PLS_OK;
     for (int which = 0; which < PLS_FIGURE_COUNT; which++) {
-        if (which < PLS_FIGURE_COUNT - 1 && run->metrics.rows == 0) {
+        bool of_studies = which >= PLS_RUN_FIGURES;
+        bool along = which < PLS_RUN_FIGURES - 1;
+        if (of_studies != run->is_study || (along && run->metrics.rows == 0)) {
             continue;
         }
         pls_figure *figure = &figures->figure[figures->count];
-        figure->name = pls_figure_names[which];
+        figure->name = pls_figure_name(which);
         figure->script = pls_text_start(context);
         figure->caption = pls_text_start(context);
         figure->drawing = pls_text_start(context);
         figures->count++;
-        PLS_TRY(context, compose_one(context, run, facts, which, figure));
+        PLS_TRY(context,
+                of_studies ? pls_study_figure_compose(context, run, which - PLS_RUN_FIGURES, figure)
+                           : compose_one(context, run, facts, which, figure));
         PLS_TRY(context, pls_text_status(&figure->script));
         PLS_TRY(context, pls_text_status(&figure->caption));
         if (figure->blocks == 0 || figure->block[0].rows < 2) {

@@ -2,10 +2,14 @@
 #ifndef PLSTAR_REPORT_FIGURES_H
 #define PLSTAR_REPORT_FIGURES_H
 
+#include "plstar/study.h"
 #include "report/facts.h"
 #include "report/text.h"
 
-enum { PLS_FIGURE_COUNT = 10, PLS_FIGURE_BLOCKS = 2, PLS_FIGURE_COLUMNS = 6 };
+enum { PLS_RUN_FIGURES = 10, PLS_FIGURE_BLOCKS = 4, PLS_FIGURE_COLUMNS = 6 };
+
+/* Those of runs, then one a quantity of studies. */
+enum { PLS_FIGURE_COUNT = PLS_RUN_FIGURES + PLS_QUANTITY_COUNT };
 
 typedef struct pls_figure_column {
     const char *name;    /* in the data file */
@@ -39,8 +43,8 @@ typedef struct pls_figures {
     pls_figure figure[PLS_FIGURE_COUNT];
 } pls_figures;
 
-/* The names of all figures that there can be. */
-extern const char *const pls_figure_names[PLS_FIGURE_COUNT];
+/* The name of the which-th of all figures that there can be. */
+const char *pls_figure_name(int which);
 
 /* Composes the figures that have something to show; nothing is written or drawn yet.
  * *figures must be zeroed and is to be released also after an error. */

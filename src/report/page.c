@@ -3,7 +3,9 @@
 #include "report/page.h"
 
 #include "report/bottom.h"
+#include "report/claims.h"
 #include "report/page_style.h"
+#include "report/study_figures.h"
 #include "report/verdict.h"
 
 #include <math.h>
@@ -60,6 +62,15 @@ static const char *const placed_keys[] = {"command",
                                           "effective_rank",
                                           "linear_loss",
                                           "linear_distance",
+                                          "study",
+                                          "purpose",
+                                          "cells",
+                                          "cells_done",
+                                          "claims_checked",
+                                          "claims_hold",
+                                          "claims_violated",
+                                          "claims_not_applicable",
+                                          "laws_violated",
                                           PLS_BOTTOM_KEY,
                                           PLS_BOTTOM_INITIAL_KEY};
 
@@ -411,7 +422,9 @@ static void block_table(pls_text *page, const pls_figure_block *block) {
 
 static void one_figure(pls_text *page, const pls_figure *figure, int number) {
     bool drawn = figure->drawing.size > 0;
-    pls_text_format(page, "<figure id=\"figure-%s\"><h3>%s</h3>\n", figure->name, figure->title);
+    pls_text_format(page, "<figure id=\"figure-%s\"><h3>", figure->name);
+    pls_text_formula(page, figure->title);
+    pls_text_append(page, "</h3>\n");
     pls_text_append(page, pls_text_string(&figure->drawing));
     pls_text_append(page, drawn ? "\n" : "");
     pls_text_format(page, "<figcaption><b>Figure %d.</b> ", number);
@@ -557,9 +570,9 @@ static bool is_placed(const char *key, const json_t *value) {
     if (!known) {
         return false;
     }
-    static const char *const texts[] = {"command", "title",       "device",    "precision", "gram",
-                                        "version", "notes",       "optimizer", "stopped",   "model",
-                                        "system",  "system_type", "data"};
+    static const char *const texts[] = {
+        "command", "title", "device", "precision",   "gram", "version", "notes",  "optimizer",
+        "stopped", "model", "system", "system_type", "data", "study",   "purpose"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i]) == 0) {
             return true;
@@ -598,13 +611,20 @@ static void further_values(pls_text *page, const pls_report_run *run) {
 }
 
 static const char *command_of(const pls_report_run *run) {
-    return run->is_solve ? "solve" : run->is_train ? "train" : "kernel";
+    return run->is_study         ? "study"
+           : run->claims != NULL ? "audit"
+           : run->is_solve       ? "solve"
+           : run->is_train       ? "train"
+                                 : "kernel";
 }
 
 static void heading(pls_text *page, const pls_report_run *run, const pls_report_facts *facts) {
     const char *title = pls_report_string(run, "title");
-    const char *model = pls_report_string(run, run->is_solve ? "system" : "model");
-    const char *fallback = run->is_solve   ? "Solving equations with the tangent kernel in view"
+    const char *model = pls_report_string(run, "model");
+    model = model != NULL ? model : pls_report_string(run, "system");
+    const char *fallback = run->is_study         ? "How the theory's quantities scale"
+                           : run->claims != NULL ? "The theory's claims, both sides measured"
+                           : run->is_solve ? "Solving equations with the tangent kernel in view"
                            : run->is_train ? "Training with the tangent kernel in view"
                                            : "The tangent kernel at a point";
     title = title != NULL && *title != '\0' ? title : fallback;
@@ -624,16 +644,29 @@ static void heading(pls_text *page, const pls_report_run *run, const pls_report_
     pls_text_append(page, "</p>\n<h1>");
     escape(page, title);
     pls_text_append(page, "</h1>\n<p class=\"verdict\">");
-    pls_verdict_append(page, run, facts);
+    if (run->is_study) {
+        pls_study_verdict(page, run);
+    } else if (run->claims != NULL) {
+        pls_claims_verdict(page, run);
+    } else {
+        pls_verdict_append(page, run, facts);
+    }
     pls_text_append(page, "</p></header>\n");
 }
 
 void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_report_facts *facts,
                       const pls_figures *figures, const char *undrawn) {
     heading(page, run, facts);
-    key_numbers(page, run, facts);
-    pls_bottom_append(page, run);
+    if (run->claims != NULL) {
+        pls_claims_append(page, run);
+    } else if (!run->is_study) {
+        key_numbers(page, run, facts);
+        pls_bottom_append(page, run);
+    }
     all_figures(page, figures, undrawn);
+    if (run->is_study) {
+        pls_fits_append(page, run);
+    }
     notes(page, run);
     configuration(page, run);
     machine(page, run);
@@ -643,9 +676,11 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
     pls_text_format(page,
                     "<section><h2>How to repeat it</h2>\n<pre>plstar %s config.yaml --out "
                     "ANOTHER-FOLDER</pre>\n"
-                    "<p>The figures alone: <code>gnuplot figures/*.gp</code> in this folder.</p>"
-                    "</section>\n",
-                    command_of(run));
+                    "%s</section>\n",
+                    command_of(run),
+                    figures->count == 0 ? ""
+                                        : "<p>The figures alone: <code>gnuplot figures/*.gp</code> "
+                                          "in this folder.</p>");
     pls_text_format(page, "<footer>Made by plstar %s.</footer>\n</main></body></html>\n",
                     pls_version());
 }

@@ -40,7 +40,7 @@ static pls_status remove_former(pls_context *context, const char *folder) {
         for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
             char name[FIGURE_FILE_SIZE];
             char *path = NULL;
-            snprintf(name, sizeof name, "figures/%s.%s", pls_figure_names[i], endings[e]);
+            snprintf(name, sizeof name, "figures/%s.%s", pls_figure_name(i), endings[e]);
             pls_status status = pls_join_path(context, folder, name, &path);
             if (status != PLS_OK) {
                 return status;

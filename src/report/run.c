@@ -69,6 +69,24 @@ cleanup:
     return status;
 }
 
+static pls_status read_claims(pls_context *context, pls_report_run *run) {
+    char *bytes = NULL;
+    int64_t size = 0;
+    json_error_t fault;
+    pls_status status = PLS_OK;
+    PLS_TRY(context, pls_report_read_file(context, run->folder, "claims.json", &bytes, &size));
+    run->claims = json_loadb(bytes, (size_t)size, 0, &fault);
+    if (!json_is_array(run->claims)) {
+        status = pls_fail(context, PLS_ERROR_DATA,
+                          "%s/claims.json:1: holds no list of claims; the file of an audit was "
+                          "expected",
+                          run->folder);
+    }
+cleanup:
+    pls_release(context, bytes);
+    return status;
+}
+
 /* A run is what `command` says; where that is missing, metrics.csv makes it a training run. */
 static pls_status find_kind(pls_context *context, pls_report_run *run) {
     const char *command = pls_report_string(run, "command");
@@ -83,10 +101,14 @@ static pls_status find_kind(pls_context *context, pls_report_run *run) {
     }
     run->is_solve = strcmp(command, "solve") == 0;
     run->is_train = run->is_solve || strcmp(command, "train") == 0;
-    if (!run->is_train && strcmp(command, "kernel") != 0) {
+    run->is_study = strcmp(command, "study") == 0;
+    if (strcmp(command, "audit") == 0) {
+        return read_claims(context, run);
+    }
+    if (!run->is_train && !run->is_study && strcmp(command, "kernel") != 0) {
         return pls_fail(context, PLS_ERROR_DATA,
                         "%s/summary.json:1: command is \"%.40s\"; a report can be made of "
-                        "\"train\", \"solve\" and \"kernel\"",
+                        "\"train\", \"solve\", \"kernel\", \"audit\" and \"study\"",
                         run->folder, command);
     }
     return PLS_OK;
@@ -182,6 +204,10 @@ pls_status pls_report_run_read(pls_context *context, const char *folder, pls_rep
     if (run->is_train) {
         PLS_TRY(context, read_metrics(context, run));
     }
+    if (run->is_study) {
+        PLS_TRY(context, pls_table_read(context, folder, "study.csv", &run->study));
+        PLS_TRY(context, pls_table_read(context, folder, "fits.csv", &run->fits));
+    }
     PLS_TRY(context,
             read_spectrum(context, run, "eigenvalues.npy", &run->spectrum, &run->spectrum_size));
     PLS_TRY(context, read_spectrum(context, run, "eigenvalues_initial.npy", &run->initial_spectrum,
@@ -196,6 +222,9 @@ cleanup:
 
 void pls_report_run_release(pls_context *context, pls_report_run *run) {
     json_decref(run->summary);
+    json_decref(run->claims);
+    pls_table_release(context, &run->study);
+    pls_table_release(context, &run->fits);
     pls_metrics_release(context, &run->metrics);
     pls_release(context, run->config);
     pls_release(context, run->spectrum);

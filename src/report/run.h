@@ -3,16 +3,20 @@
 #define PLSTAR_REPORT_RUN_H
 
 #include "report/metrics.h"
+#include "report/table.h"
 
 #include <jansson.h>
 
 typedef struct pls_report_run {
     const char *folder;
-    json_t *summary;     /* an object */
-    bool is_train;       /* a run with steps: train or solve */
-    bool is_solve;       /* of these, one on a system of equations */
-    pls_metrics metrics; /* of a train run, else empty */
-    char *config;        /* config.yaml */
+    json_t *summary; /* an object */
+    bool is_train;   /* a run with steps: train or solve */
+    bool is_solve;   /* of these, one on a system of equations */
+    json_t *claims;  /* of an audit, an array; NULL of other runs */
+    bool is_study;
+    pls_table study, fits; /* of a study, else empty */
+    pls_metrics metrics;   /* of a train run, else empty */
+    char *config;          /* config.yaml */
     int64_t config_size;
     double *spectrum, *initial_spectrum; /* ascending; NULL if not there */
     int64_t spectrum_size, initial_spectrum_size;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -249,4 +250,47 @@ void pls_text_number(pls_text *text, double value) {
 void pls_text_integer(pls_text *text, double value) {
     char number[PLS_NUMBER_SIZE];
     pls_text_append(text, pls_integer(value, number));
+}
+
+/* Length of an index, "0", "max", "lin,i", "(i,a)", behind an underscore or a caret. */
+static size_t index_length(const char *string) {
+    size_t length = 0;
+    if (*string == '(') {
+        return strcspn(string, ")") + (strchr(string, ')') != NULL);
+    }
+    for (; isalnum((unsigned char)string[length]) != 0 ||
+           (string[length] == ',' && length > 0 && isalnum((unsigned char)string[length + 1]) != 0);
+         length++) {
+    }
+    return length;
+}
+
+void pls_text_formula(pls_text *text, const char *string) {
+    static const char *const signs[][2] = {
+        {"||", "‖"},    {"<=", "≤"},    {">=", "≥"},   {"lambda", "λ"}, {"grad ", "∇"},
+        {"Theta", "Θ"}, {"beta", "β"},  {"sqrt", "√"}, {" - ", " − "},  {"eta ", "η "},
+        {"kappa", "κ"}, {"phi'", "φ′"}, {"Phi", "Φ"},  {"Psi", "Ψ"},    {"delta", "δ"},
+        {"rho", "ρ"},   {"sigma", "σ"},
+    };
+    while (*string != '\0') {
+        size_t length = 1, found = sizeof signs / sizeof *signs;
+        for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+            if (strncmp(string, signs[i][0], strlen(signs[i][0])) == 0) {
+                found = i;
+                break;
+            }
+        }
+        if (found < sizeof signs / sizeof *signs) {
+            pls_text_append(text, signs[found][1]);
+            length = strlen(signs[found][0]);
+        } else if ((*string == '_' || *string == '^') && index_length(string + 1) > 0) {
+            length = 1 + index_length(string + 1);
+            pls_text_append(text, *string == '_' ? "<sub>" : "<sup>");
+            pls_text_escape(text, string + 1, (int64_t)length - 1);
+            pls_text_append(text, *string == '_' ? "</sub>" : "</sup>");
+        } else {
+            pls_text_escape(text, string, 1);
+        }
+        string += length;
+    }
 }

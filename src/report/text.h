@@ -28,6 +28,10 @@ void pls_text_format(pls_text *text, const char *format, ...) PLS_PRINTF(2, 3);
 /* The same with &, <, >, quotes escaped for HTML and control characters replaced. */
 void pls_text_escape(pls_text *text, const char *bytes, int64_t count);
 
+/* The same of a formula in plain letters, with the signs that it stands for: "||H|| <= lambda_min"
+ * becomes "‖H‖ ≤ λ<sub>min</sub>". In HTML. */
+void pls_text_formula(pls_text *text, const char *string);
+
 enum { PLS_NUMBER_SIZE = 64 };
 
 /* Which way a number is rounded when it is shortened. */

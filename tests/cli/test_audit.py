@@ -69,6 +69,29 @@ class Audit(Case):
         for constant in claims["8"]["constants"]:
             self.assertIn(constant["evidence"], ("exact", "bounded"))
 
+    def test_the_report(self):
+        self.good("audit", *QUICK, *NETWORK, "--claims", "5,7,12", "--set", "output.report=true",
+                  "--out", "a")
+        page = self.read("a", "report.html").decode()
+        self.assertIn("No law is violated", page)
+        for claim in self.claims("a"):
+            self.assertIn(f'<th scope="row">{claim["number"]}</th>'.replace("'", "&#39;"), page)
+        self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
+        self.good("audit", *QUICK, "--type", "circle", "--claims", "1,7", "--set",
+                  "output.report=true", "--out", "b")
+        page = self.read("b", "report.html").decode()
+        self.assertIn('data-label="Verdict">not applicable</td>', page)
+        self.assertIn("Of 2 claims of the theory 1 hold, 1 does not apply", page)
+        claims = self.claims("a")
+        claims[1]["verdict"] = "violated"
+        with open(self.path("a", "claims.json"), "w") as stream:
+            json.dump(claims, stream)
+        self.good("report", "a")
+        self.assertIn("A law is violated", self.read("a", "report.html").decode())
+        with open(self.path("a", "claims.json"), "w") as stream:
+            stream.write("{}")
+        self.refused(3, "report", "a", words=["claims.json", "no list of claims"])
+
     def test_json(self):
         result = self.good("audit", *QUICK, *NETWORK, "--claims", "7", "--out", "a", "--json")
         found = json.loads(result.stdout)

@@ -54,6 +54,22 @@ class Study(Case):
         self.assertIn("study:", config)
         self.assertNotIn("monitor:", config)
 
+    def test_the_report(self):
+        self.small("a", "--set", "output.report=true")
+        page = self.read("a", "report.html").decode()
+        for name in QUANTITIES.strip("[]").split(", "):
+            self.assertIn(f'id="figure-{name}"', page)
+            self.assertTrue(os.path.exists(self.path("a", "figures", f"{name}.svg")), name)
+        self.assertIn("Slopes", page)
+        self.assertIn("slope −1/2", page)
+        self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
+        os.unlink(self.path("a", "report.html"))
+        self.good("report", "a")
+        self.assertEqual(self.read("a", "report.html").decode(), page)
+        with open(self.path("a", "fits.csv"), "a") as stream:
+            stream.write("one,cell\n")
+        self.refused(3, "report", "a", words=["fits.csv", "cells"])
+
     def test_a_study_grows(self):
         self.small("a")
         before = self.times("a")

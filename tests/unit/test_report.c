@@ -697,8 +697,8 @@ Test(report, bad_files) {
     expect_failure(PLS_ERROR_DATA, "summary.json:2: is not JSON");
     put("summary.json", "[1]");
     expect_failure(PLS_ERROR_DATA, "holds no object");
-    put("summary.json", "{\"command\": \"audit\"}");
-    expect_failure(PLS_ERROR_DATA, "command is \"audit\"");
+    put("summary.json", "{\"command\": \"plan\"}");
+    expect_failure(PLS_ERROR_DATA, "command is \"plan\"");
     put("summary.json", "{\"command\": \"train\"}");
     expect_failure(PLS_ERROR_FILE, "config.yaml: cannot be read");
     put("config.yaml", "");

@@ -1,0 +1,340 @@
+/* The figures of a study: a quantity against the first axis that varies, a curve a combination of
+ * the others. Points are geometric means over seeds, bars go from the least to the largest value.
+ * Where the theory names a slope, a line of that slope starts at the first point. */
+#include "report/study_figures.h"
+
+#include "base/memory.h"
+#include "plstar/study.h"
+#include "report/axis.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 4, LABEL_SIZE = 128 };
+
+static const char *const along[] = {"width", "bottleneck", "depth", "step"};
+static const char *const axes[] = {"width", "depth", "activation", "output", "bottleneck", "step"};
+
+enum { ALONG = sizeof along / sizeof along[0], AXES = sizeof axes / sizeof axes[0] };
+
+static const char *const colours[PLS_FIGURE_BLOCKS] = {"#0072B2", "#D55E00", "#009E73", "#767676"};
+
+/* What the theory says of a quantity against the width; NaN: nothing. */
+static double slope_of(int quantity) {
+    switch (quantity) {
+    case PLS_QUANTITY_HESSIAN_NORM:
+    case PLS_QUANTITY_HESSIAN_SPHERE:
+    case PLS_QUANTITY_NONLINEARITY:
+    case PLS_QUANTITY_KERNEL_CHANGE:
+    case PLS_QUANTITY_MU_LOSS:
+    case PLS_QUANTITY_MU_CHANGE:
+    case PLS_QUANTITY_INFINITE_DISTANCE:
+        return -0.5;
+    case PLS_QUANTITY_GRADIENT_NORM:
+        return 0.0;
+    default:
+        return NAN;
+    }
+}
+
+typedef struct drawing {
+    const pls_table *table;
+    int quantity, value; /* columns */
+    int columns[AXES];
+    int x;       /* column along which curves go; -1 if none varies */
+    double unit; /* of x */
+    const char *name;
+} drawing;
+
+static bool varies(const pls_table *table, int column) {
+    for (int64_t i = 1; column >= 0 && i < table->rows; i++) {
+        if (strcmp(pls_table_word(table, i, column), pls_table_word(table, 0, column)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static drawing look_at(const pls_table *table, const char *name) {
+    drawing d = {.table = table, .x = -1, .name = name};
+    d.quantity = pls_table_column(table, "quantity");
+    d.value = pls_table_column(table, "value");
+    for (int a = 0; a < AXES; a++) {
+        d.columns[a] = pls_table_column(table, axes[a]);
+    }
+    for (int a = 0; a < ALONG && d.x < 0; a++) {
+        int column = pls_table_column(table, along[a]);
+        d.x = varies(table, column) ? column : -1;
+        d.unit = strcmp(along[a], "step") == 0 ? 1e-3 : 1.0; /* which is in thousandths */
+    }
+    return d;
+}
+
+static bool is_shown(const drawing *d, int64_t row) {
+    return strcmp(pls_table_word(d->table, row, d->quantity), d->name) == 0 &&
+           pls_table_number(d->table, row, d->value) > 0.0 &&
+           pls_table_number(d->table, row, d->x) > 0.0;
+}
+
+/* Whether two rows belong to one curve. */
+static bool is_alike(const drawing *d, int64_t a, int64_t b) {
+    for (int i = 0; i < AXES; i++) {
+        int column = d->columns[i];
+        if (column != d->x &&
+            strcmp(pls_table_word(d->table, a, column), pls_table_word(d->table, b, column)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int by_x(const void *a, const void *b) {
+    const double *p = a, *q = b;
+    return (p[0] > q[0]) - (p[0] < q[0]);
+}
+
+/* One curve: x, mean, least, largest; the mean's column holds sums of logs until the end. */
+static void gather(const drawing *d, int64_t like, pls_figure_block *block, double *counts) {
+    for (int64_t i = 0; i < d->table->rows; i++) {
+        int64_t at = 0;
+        if (!is_shown(d, i) || !is_alike(d, i, like)) {
+            continue;
+        }
+        double x = d->unit * pls_table_number(d->table, i, d->x);
+        double y = pls_table_number(d->table, i, d->value);
+        while (at < block->rows && block->values[at * COLUMNS] != x) {
+            at++;
+        }
+        double *row = block->values + at * COLUMNS;
+        if (at == block->rows) {
+            block->rows++;
+            counts[at] = row[1] = 0.0;
+            row[0] = x;
+            row[2] = INFINITY;
+            row[3] = 0.0;
+        }
+        counts[at] += 1.0;
+        row[1] += log(y);
+        row[2] = fmin(row[2], y);
+        row[3] = fmax(row[3], y);
+    }
+    for (int64_t at = 0; at < block->rows; at++) {
+        block->values[at * COLUMNS + 1] = exp(block->values[at * COLUMNS + 1] / counts[at]);
+    }
+    block->all_rows = block->rows;
+    qsort(block->values, (size_t)block->rows, COLUMNS * sizeof(double), by_x);
+}
+
+/* "output swish, bottleneck 4": what tells the curve from others. */
+static void label_of(const drawing *d, int64_t row, char label[LABEL_SIZE]) {
+    size_t used = 0;
+    label[0] = '\0';
+    for (int i = 0; i < AXES; i++) {
+        int column = d->columns[i];
+        if (column != d->x && varies(d->table, column) && used < LABEL_SIZE) {
+            used +=
+                (size_t)snprintf(label + used, LABEL_SIZE - used, "%s%s %s", used > 0 ? ", " : "",
+                                 axes[i], pls_table_word(d->table, row, column));
+        }
+    }
+}
+
+static void write_axes(const drawing *d, pls_figure *figure) {
+    bool is_step = strcmp(d->table->heads[d->x], "step") == 0;
+    pls_axis x = pls_axis_start(!is_step), y = pls_axis_start(true);
+    char title[LABEL_SIZE];
+    snprintf(title, sizeof title, "%s", d->name);
+    for (char *c = title; (c = strchr(c, '_')) != NULL;) {
+        *c = ' '; /* gnuplot would lower what follows */
+    }
+    for (int b = 0; b < figure->blocks; b++) {
+        for (int64_t i = 0; i < figure->block[b].rows; i++) {
+            const double *row = figure->block[b].values + i * COLUMNS;
+            pls_axis_include(&x, row[0]);
+            pls_axis_include(&y, row[2]);
+            pls_axis_include(&y, row[3]);
+        }
+    }
+    pls_axis_finish(&x, false);
+    pls_axis_finish(&y, false);
+    pls_axis_write(&figure->script, &x, 'x',
+                   is_step ? "step size, times 2/λ_{max}({/:Italic K}_0)" : d->table->heads[d->x]);
+    pls_axis_write(&figure->script, &y, 'y', title);
+}
+
+static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZE],
+                         pls_figure *figure) {
+    pls_text *script = &figure->script;
+    double slope = strcmp(d->table->heads[d->x], "width") == 0 ? slope_of(quantity) : NAN;
+    pls_figure_start_script(figure);
+    write_axes(d, figure);
+    pls_text_append(script, "plot ");
+    if (!isnan(slope)) {
+        const double *first = figure->block[0].values;
+        pls_text_format(script,
+                        "%.17g*(x/%.17g)**(%g) title \"slope %s\" with lines linecolor rgb "
+                        "\"#767676\" linewidth 1.4 dashtype (2,3), \\\n     ",
+                        first[1], first[0], slope, slope == 0.0 ? "0" : "−1/2");
+    }
+    for (int b = 0; b < figure->blocks; b++) {
+        pls_text_format(script,
+                        "\"figures/%s.dat\" index %d using 1:2:3:4 notitle with yerrorbars "
+                        "linecolor rgb \"%s\" linewidth 1.2 pointtype 7 pointsize 0.4, \\\n"
+                        "     \"figures/%s.dat\" index %d using 1:2 title \"%s\" with lines "
+                        "linecolor rgb \"%s\" linewidth 1.8%s",
+                        figure->name, b, colours[b], figure->name, b,
+                        labels[b][0] != '\0' ? labels[b] : "measured", colours[b],
+                        b + 1 < figure->blocks ? ", \\\n     " : "\n");
+    }
+    pls_text_append(script, "unset output\n");
+}
+
+static void write_caption(const pls_report_run *run, const drawing *d, int quantity, bool more,
+                          pls_text *caption) {
+    const pls_table *fits = &run->fits;
+    int name = pls_table_column(fits, "quantity"), slope = pls_table_column(fits, "slope");
+    int against = pls_table_column(fits, "against");
+    int low = pls_table_column(fits, "low"), high = pls_table_column(fits, "high");
+    const char *meaning = pls_quantity_meaning((pls_quantity)quantity);
+    int shown = 0;
+    pls_text_append(caption, "The ");
+    pls_text_formula(caption, meaning);
+    pls_text_append(caption, ". Geometric means over seeds; bars from the least to the largest.");
+    for (int64_t i = 0; i < fits->rows; i++) {
+        double value = pls_table_number(fits, i, slope);
+        if (strcmp(pls_table_word(fits, i, name), pls_quantity_name((pls_quantity)quantity)) != 0 ||
+            strcmp(pls_table_word(fits, i, against), d->table->heads[d->x]) != 0 || isnan(value) ||
+            shown == PLS_FIGURE_BLOCKS) {
+            continue;
+        }
+        pls_text_format(caption,
+                        shown++ == 0 ? " Slopes: %.2f [%.2f, %.2f]" : "; %.2f [%.2f, %.2f]", value,
+                        pls_table_number(fits, i, low), pls_table_number(fits, i, high));
+    }
+    pls_text_append(caption, shown > 0 ? "." : "");
+    if (more) {
+        pls_text_append(caption, " There are more curves in <code>study.csv</code>.");
+    }
+}
+
+static void add_columns(pls_figure_block *block, const char *x) {
+    block->columns = COLUMNS;
+    block->floor_column = -1;
+    block->column[0] = (pls_figure_column){.name = x, .heading = x};
+    block->column[1] = (pls_figure_column){.name = "mean", .heading = "mean"};
+    block->column[2] = (pls_figure_column){.name = "least", .heading = "least"};
+    block->column[3] = (pls_figure_column){.name = "largest", .heading = "largest"};
+}
+
+pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *run, int index,
+                                    pls_figure *figure) {
+    drawing d = look_at(&run->study, pls_quantity_name((pls_quantity)index));
+    char labels[PLS_FIGURE_BLOCKS][LABEL_SIZE];
+    double *counts = NULL;
+    bool more = false;
+    pls_status status = PLS_OK;
+    figure->title = pls_quantity_meaning((pls_quantity)index);
+    if (d.x < 0 || d.value < 0 || d.quantity < 0) {
+        return PLS_OK;
+    }
+    PLS_TRY(context, pls_allocate(context, run->study.rows, sizeof *counts, "a figure", &counts));
+    for (int64_t i = 0; i < run->study.rows; i++) {
+        bool known = !is_shown(&d, i);
+        for (int64_t j = 0; j < i && !known; j++) {
+            known = is_shown(&d, j) && is_alike(&d, i, j);
+        }
+        if (known || figure->blocks == PLS_FIGURE_BLOCKS) {
+            more = more || !known;
+            continue;
+        }
+        pls_figure_block *block = &figure->block[figure->blocks];
+        PLS_TRY(context, pls_allocate(context, run->study.rows * COLUMNS, sizeof(double),
+                                      "a figure", &block->values));
+        add_columns(block, run->study.heads[d.x]);
+        label_of(&d, i, labels[figure->blocks]);
+        figure->blocks++;
+        gather(&d, i, block, counts);
+    }
+    if (figure->blocks > 0 && figure->block[0].rows > 1) {
+        write_script(&d, index, labels, figure);
+        write_caption(run, &d, index, more, &figure->caption);
+    }
+cleanup:
+    pls_release(context, counts);
+    return status;
+}
+
+/* ---- words ------------------------------------------------------------------------------------
+ */
+
+void pls_study_verdict(pls_text *text, const pls_report_run *run) {
+    const char *purpose = pls_report_string(run, "purpose");
+    double cells = pls_report_number(run, "cells"), done = pls_report_number(run, "cells_done");
+    if (purpose != NULL && *purpose != '\0') {
+        pls_text_append(text, "This study looks at ");
+        pls_text_escape(text, purpose, (int64_t)strlen(purpose));
+        pls_text_append(text, ". ");
+    }
+    if (done < cells) {
+        pls_text_integer(text, done);
+        pls_text_append(text, " of ");
+        pls_text_integer(text, cells);
+        pls_text_append(text, " networks are measured so far.");
+    } else if (cells > 0.0) {
+        pls_text_integer(text, cells);
+        pls_text_append(text, cells == 1.0 ? " network was measured." : " networks were measured.");
+    }
+}
+
+static void append_cell(pls_text *page, const pls_table *table, int64_t row, const char *head) {
+    double value = pls_table_number(table, row, pls_table_column(table, head));
+    if (isnan(value)) {
+        pls_text_append(page, "<td>–</td>");
+    } else {
+        pls_text_format(page, "<td>%.3f</td>", value);
+    }
+}
+
+void pls_fits_append(pls_text *page, const pls_report_run *run) {
+    const pls_table *fits = &run->fits;
+    int name = pls_table_column(fits, "quantity"), against = pls_table_column(fits, "against");
+    if (fits->rows == 0) {
+        return;
+    }
+    pls_text_append(page, "<section><h2>Slopes</h2>\n<div class=\"wide\"><table class=\"claims\">"
+                          "<thead><tr><th scope=\"col\">Quantity</th><th scope=\"col\">Slope</th>"
+                          "<th scope=\"col\">Low</th><th scope=\"col\">High</th>"
+                          "<th scope=\"col\">Against</th><th scope=\"col\">Of networks with</th>"
+                          "</tr></thead><tbody>\n");
+    for (int64_t i = 0; i < fits->rows; i++) {
+        const char *words[] = {pls_table_word(fits, i, name), pls_table_word(fits, i, against)};
+        bool first = true;
+        if (isnan(pls_table_number(fits, i, pls_table_column(fits, "slope")))) {
+            continue;
+        }
+        pls_text_append(page, "<tr><th scope=\"row\"><code>");
+        pls_text_escape(page, words[0], (int64_t)strlen(words[0]));
+        pls_text_append(page, "</code></th>");
+        append_cell(page, fits, i, "slope");
+        append_cell(page, fits, i, "low");
+        append_cell(page, fits, i, "high");
+        pls_text_append(page, "<td>");
+        pls_text_escape(page, words[1], (int64_t)strlen(words[1]));
+        pls_text_append(page, "</td><td>");
+        for (int a = 0; a < AXES; a++) {
+            const char *value = pls_table_word(fits, i, pls_table_column(fits, axes[a]));
+            if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
+                pls_text_format(page, "%s%s ", first ? "" : ", ", axes[a]);
+                pls_text_escape(page, value, (int64_t)strlen(value));
+                first = false;
+            }
+        }
+        pls_text_append(page, first ? "–</td></tr>\n" : "</td></tr>\n");
+    }
+    pls_text_append(page,
+                    "</tbody></table></div>\n<p><small>Powers fitted to logarithms by weighted "
+                    "least squares, with 95 % bootstrap intervals; <code>_log</code>: of the "
+                    "quantity divided by √log&nbsp;width. The theory gives upper bounds, so "
+                    "that a slope may be steeper.</small></p></section>\n");
+}
