@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { VERDICT_SIZE = PLS_CLAIM_TEXT + 32 };
+
 typedef struct audit_run {
     cli *program;
     settings settings;
@@ -50,8 +52,10 @@ static bool is_claim(const char *word, size_t length) {
 }
 
 static pls_status check_claims(cli *program, const char *list) {
+    bool named = list[0] == '\0';
     for (const char *at = list + strspn(list, ", "); *at != '\0';) {
         size_t length = strcspn(at, ", ");
+        named = true;
         if (!is_claim(at, length)) {
             return cli_fail(program, PLS_ERROR_CONFIG,
                             "audit.claims: %.*s is not a claim; numbers from 1 to 18 were "
@@ -59,6 +63,13 @@ static pls_status check_claims(cli *program, const char *list) {
                             (int)length, at);
         }
         at += length + strspn(at + length, ", ");
+    }
+    if (!named) {
+        return cli_fail(
+            program, PLS_ERROR_CONFIG,
+            "audit.claims: \"%s\" names no claim; numbers such as 7,8 were expected, or "
+            "nothing at all for all of them",
+            list);
     }
     return PLS_OK;
 }
@@ -102,15 +113,24 @@ static json_t *constants_json(const pls_claim_result *result) {
     return list;
 }
 
+/* "holds", "violated", or "not applicable: why". */
+static const char *verdict_text(const pls_claim_result *result, char text[VERDICT_SIZE]) {
+    bool applies = result->verdict != PLS_VERDICT_NOT_APPLICABLE;
+    snprintf(text, VERDICT_SIZE, "%s%s%s", pls_verdict_name(result->verdict), applies ? "" : ": ",
+             applies ? "" : result->detail);
+    return text;
+}
+
 static json_t *claim_json(const pls_claim_result *result) {
+    char verdict[VERDICT_SIZE];
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:s, s:f}",
-                     "claim", result->claim, "title", result->title, "kind",
-                     pls_claim_kind_name(result->kind), "verdict",
-                     pls_verdict_name(result->verdict), "compared", result->formula, "measured",
-                     number(result->measured), "relation", result->at_least ? ">=" : "<=", "bound",
-                     number(result->bound), "margin", number(result->margin), "error",
-                     number(result->error), "instances", (json_int_t)result->instances, "constants",
-                     constants_json(result), "detail", result->detail, "seconds", result->seconds);
+                     "number", result->claim, "title", result->title, "kind",
+                     pls_claim_kind_name(result->kind), "verdict", verdict_text(result, verdict),
+                     "compared", result->formula, "measured", number(result->measured), "relation",
+                     result->at_least ? ">=" : "<=", "bound", number(result->bound), "margin",
+                     number(result->margin), "error", number(result->error), "instances",
+                     (json_int_t)result->instances, "constants", constants_json(result), "detail",
+                     result->detail, "seconds", result->seconds);
 }
 
 static pls_status write_json(audit_run *run) {
@@ -165,21 +185,22 @@ static pls_status write_csv(audit_run *run) {
         return cli_fail(run->program, PLS_ERROR_MEMORY,
                         "there is not enough memory for claims.csv");
     }
-    fputs(
-        "claim,kind,measured,bound,margin,error,verdict,relation,compared,instances,title,detail\n",
-        stream);
+    fputs("number,kind,measured,bound,margin,error,verdict,relation,compared,instances,title,"
+          "detail\n",
+          stream);
     for (int i = 0; i < run->count; i++) {
         const pls_claim_result *result = &run->results[i];
-        bool applies = result->verdict != PLS_VERDICT_NOT_APPLICABLE;
+        char verdict[VERDICT_SIZE];
         fprintf(stream, "%s,%s", result->claim, pls_claim_kind_name(result->kind));
         write_field(result->measured, stream);
         write_field(result->bound, stream);
         write_field(result->margin, stream);
         write_field(result->error, stream);
-        fprintf(stream, ",%s,%s", pls_verdict_name(result->verdict),
-                !applies           ? ""
-                : result->at_least ? ">="
-                                   : "<=");
+        write_quoted(verdict_text(result, verdict), stream);
+        fprintf(stream, ",%s",
+                result->verdict == PLS_VERDICT_NOT_APPLICABLE ? ""
+                : result->at_least                            ? ">="
+                                                              : "<=");
         write_quoted(result->formula, stream);
         fprintf(stream, ",%lld", (long long)result->instances);
         write_quoted(result->title, stream);
@@ -309,7 +330,7 @@ cleanup:
 
 static pls_status run_audit(audit_run *run, const command_line *given) {
     double start = cli_seconds();
-    char *report = NULL;
+    char *report = NULL, error[CLI_ERROR_SIZE];
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(run->program, given, &run->settings));
     CLI_TRY(check_claims(run->program, run->settings.audit.claims));
@@ -323,9 +344,11 @@ static pls_status run_audit(audit_run *run, const command_line *given) {
     }
     pls_status checked = check_all(run);
     run->seconds = cli_seconds() - start;
+    run->program->listening = false; /* what follows is short and must not be cut off */
+    snprintf(error, sizeof error, "%s", cli_error_text(run->program, checked));
     CLI_TRY(summarize(run, checked));
     run_report(run->program, &run->settings, run->folder, &report);
-    status = checked;
+    status = checked == PLS_OK ? PLS_OK : cli_fail(run->program, checked, "%s", error);
     if (status == PLS_OK && !run->program->quiet && !run->program->json) {
         print_end(run, report);
     }

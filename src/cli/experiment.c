@@ -148,8 +148,10 @@ cleanup:
 
 pls_status experiment_create_plan(cli *program, settings *all, experiment *built) {
     pls_status status = PLS_OK;
+    pls_device_options device = {all->device, 1};
     double start = cli_seconds();
     *built = (experiment){0};
+    CLI_TRY(pls_device_open(program->context, &device, &built->device));
     CLI_TRY(load_data(program, all, &built->data));
     CLI_TRY(resolve_model(program, all, built));
     built->seconds_data = cli_seconds() - start;

@@ -20,7 +20,8 @@ typedef struct experiment {
  * samples, input, widths) are resolved in place. *built must be fresh; destroy it even on error. */
 pls_status experiment_create(cli *program, settings *all, experiment *built);
 
-/* Data and model alone, without device, system and weights; the same manners. */
+/* Data and model alone, without system and weights, and a device of one thread as every network of
+ * a study has; the same manners. */
 pls_status experiment_create_plan(cli *program, settings *all, experiment *built);
 void experiment_destroy(cli *program, experiment *built);
 

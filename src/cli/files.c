@@ -132,6 +132,16 @@ cleanup:
     return status;
 }
 
+pls_status folder_add(cli *program, const char *folder, const char *name) {
+    char *path = NULL;
+    pls_status status = PLS_OK;
+    CLI_TRY(file_path(program, folder, name, &path));
+    CLI_TRY(make_folders(program, path));
+cleanup:
+    free(path);
+    return status;
+}
+
 /* Results of a former run must not stand beside those of a new one. */
 static pls_status remove_run(cli *program, const char *folder) {
     static const char *const names[] = {

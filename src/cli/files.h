@@ -16,6 +16,9 @@ pls_status file_replace(cli *program, const char *path, const char *text, int64_
 /* PLS_ERROR_CONFIG when a folder already holds a run. */
 pls_status folder_is_free(cli *program, const char *folder);
 
+/* Creates a folder in a folder; one that is there is fine. */
+pls_status folder_add(cli *program, const char *folder, const char *name);
+
 /* *folder = the folder for a run, created: `wanted`, or runs/COMMAND-N with the first N that is
  * free. Files of a former run in it are removed. To be freed by free(). */
 pls_status folder_create(cli *program, command which, const char *wanted, char **folder);

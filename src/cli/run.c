@@ -66,6 +66,23 @@ cleanup:
     return status;
 }
 
+/* A word that is no ready study may be one misspelt, or a file. */
+static pls_status check_study_word(cli *program, const char *word) {
+    const char *nearest = ready_name(0);
+    for (int i = 1; ready_name(i) != NULL; i++) {
+        if (cli_edit_distance(word, ready_name(i)) < cli_edit_distance(word, nearest)) {
+            nearest = ready_name(i);
+        }
+    }
+    if (access(word, F_OK) == 0) {
+        return PLS_OK;
+    }
+    return cli_fail(program, PLS_ERROR_FILE,
+                    "%s is neither a file nor a ready study, of which the nearest is %s (`plstar "
+                    "study --help` lists all)",
+                    word, nearest);
+}
+
 /* A study goes on in a folder of its own kind; its results say whether they belong to it. */
 static pls_status check_study_folder(cli *program, const command_line *given) {
     const char *folder = given->resume != NULL ? given->resume : given->out;
@@ -100,6 +117,9 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
         }
         CLI_TRY(file_path(program, given->resume, "config.yaml", &path));
     } else if (given->argument != NULL) {
+        if (all->command == COMMAND_STUDY) {
+            CLI_TRY(check_study_word(program, given->argument));
+        }
         CLI_TRY(cli_format(program, &path, "%s", given->argument));
     }
     if (path != NULL) {
@@ -156,6 +176,9 @@ pls_status run_folder(cli *program, const command_line *given, const settings *a
         CLI_TRY(cli_format(program, folder, "%s", given->resume));
     } else {
         CLI_TRY(folder_create(program, given->command, given->out, folder));
+    }
+    if (all->command == COMMAND_STUDY) { /* first: by it a folder is known to be that of a study */
+        CLI_TRY(folder_add(program, *folder, "jobs"));
     }
     CLI_TRY(write_settings(program, all, *folder));
 cleanup:

@@ -434,18 +434,24 @@ pls_status settings_assign(cli *program, settings *all, const char *spelled, con
     pls_status status = PLS_OK;
     value given = {0};
     giver from = {.program = program, .all = all, .origin = ORIGIN_OPTION, .spelled = spelled};
+    char *list = NULL;
     int index = settings_find(key);
     bool section = settings_is_section(key);
     if (index < 0 && !section) {
         return settings_unknown(program, spelled, key);
     }
-    if (section || settings_is_list(settings_at(index))) {
+    if (section) {
         CLI_TRY(yaml_read_text(program, spelled, text, &given));
+    } else if (settings_is_list(settings_at(index))) {
+        bool bare = settings_at(index)->type != SETTING_LAYERS && strpbrk(text, "[{") == NULL;
+        CLI_TRY(cli_format(program, &list, bare ? "[%s]" : "%s", text)); /* 8,16 is [8, 16] */
+        CLI_TRY(yaml_read_text(program, spelled, list, &given));
     } else {
         CLI_TRY(cli_format(program, &given.text, "%s", text));
     }
     CLI_TRY(section ? take_section(&from, key, &given) : take(&from, index, &given));
 cleanup:
+    free(list);
     yaml_release(&given);
     return status;
 }

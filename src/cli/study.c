@@ -15,7 +15,9 @@
 typedef struct study_run {
     cli *program;
     settings settings;
-    experiment experiment; /* data and model alone */
+    experiment experiment; /* device, data and model alone */
+    const char *whole;     /* the folder that goes on after an interruption; NULL: `folder` */
+    bool part;             /* of `all`, which prints for its parts */
     pls_study study;
     int64_t *axes[PLS_AXIS_COUNT]; /* values made here */
     char *folder;
@@ -245,7 +247,8 @@ static pls_status summarize(study_run *run, pls_status so_far) {
     summary_text(&made, "precision", "f64");
     summary_integer(&made, "cells", done->cells);
     summary_integer(&made, "cells_done", done->found + done->measured);
-    summary_text(&made, "device", run->settings.device);
+    summary_text(&made, "device", pls_device_name(run->experiment.device));
+    summary_text(&made, "device_description", pls_device_description(run->experiment.device));
     CLI_TRY(summary_object(&made, "versions", summary_versions()));
     summary_seconds(&made, "data", run->experiment.seconds_data);
     summary_seconds(&made, "study", done->elapsed);
@@ -286,67 +289,183 @@ static void release(study_run *run) {
     free(run->folder);
 }
 
-static pls_status run_one(cli *program, const command_line *given) {
-    study_run run = {.program = program};
-    char *report = NULL;
+/* All that comes before the first measurement. */
+static pls_status prepare(study_run *run, const command_line *given) {
+    cli *program = run->program;
     pls_status status = PLS_OK;
-    CLI_TRY(run_settings(program, given, &run.settings));
-    CLI_TRY(experiment_create_plan(program, &run.settings, &run.experiment));
-    CLI_TRY(make_study(&run));
+    CLI_TRY(run_settings(program, given, &run->settings));
+    CLI_TRY(experiment_create_plan(program, &run->settings, &run->experiment));
+    CLI_TRY(make_study(run));
     const char *former = given->resume != NULL ? given->resume : given->out;
     if (former != NULL && !given->overwrite) { /* before any file there changes */
-        CLI_TRY(pls_study_fits_folder(program->context, &run.study, former));
+        CLI_TRY(pls_study_fits_folder(program->context, &run->study, former));
     }
-    CLI_TRY(run_folder(program, given, &run.settings, &run.folder));
+    CLI_TRY(run_folder(program, given, &run->settings, &run->folder));
     if (given->overwrite) {
-        CLI_TRY(remove_results(&run));
-    }
-    pls_status measured = measure(&run);
-    CLI_TRY(summarize(&run, measured));
-    run_report(program, &run.settings, run.folder, &report);
-    status = measured;
-    if (status == PLS_CANCELLED) {
-        status = cli_fail(program, PLS_CANCELLED,
-                          "interrupted; %lld of %lld networks are done; go on with: plstar study "
-                          "--resume %s",
-                          (long long)(run.done.found + run.done.measured),
-                          (long long)run.done.cells, run.folder);
-    }
-    if (status == PLS_OK && !program->json && !program->quiet) {
-        print_results(&run, report);
+        CLI_TRY(remove_results(run));
     }
 cleanup:
-    free(report);
-    release(&run);
     return status;
 }
 
-/* Every ready study in a folder of its own. */
-static pls_status run_all(cli *program, const command_line *given) {
-    char *parent = NULL, *folder = NULL;
+static pls_status run_one(study_run *run, const command_line *given) {
+    cli *program = run->program;
+    char *report = NULL, error[CLI_ERROR_SIZE];
     pls_status status = PLS_OK;
-    if (given->resume != NULL) {
-        CLI_TRY(cli_format(program, &parent, "%s", given->resume));
-    } else {
-        CLI_TRY(folder_create(program, COMMAND_STUDY, given->out, &parent));
+    CLI_TRY(prepare(run, given));
+    pls_status measured = measure(run);
+    program->listening = false; /* what follows is short and must not be cut off */
+    snprintf(error, sizeof error, "%s", cli_error_text(program, measured));
+    CLI_TRY(summarize(run, measured));
+    run_report(program, &run->settings, run->folder, &report);
+    program->listening = true;
+    status = measured == PLS_OK ? PLS_OK : cli_fail(program, measured, "%s", error);
+    if (status == PLS_CANCELLED) {
+        status =
+            cli_fail(program, PLS_CANCELLED,
+                     "interrupted; %lld of %lld networks%s%s are done; go on with: plstar "
+                     "study --resume %s",
+                     (long long)(run->done.found + run->done.measured), (long long)run->done.cells,
+                     run->part ? " of " : "", run->part ? run->settings.study.name : "",
+                     run->whole != NULL ? run->whole : run->folder);
     }
+    if (status == PLS_OK && !program->json && !program->quiet) {
+        print_results(run, report);
+    }
+cleanup:
+    free(report);
+    return status;
+}
+
+/* ---- all ready studies, each in a folder of its own
+ * -------------------------------------------------------------------------------- */
+
+/* Whether a folder holds all of them. */
+static pls_status holds_all(cli *program, const char *folder, bool *answer) {
+    char *part = NULL, *path = NULL;
+    pls_status status = PLS_OK;
+    *answer = true;
+    for (int i = 0; ready_name(i) != NULL && *answer; i++) {
+        CLI_TRY(file_path(program, folder, ready_name(i), &part));
+        CLI_TRY(file_path(program, part, "config.yaml", &path));
+        *answer = access(path, F_OK) == 0;
+        free(path);
+        free(part);
+        part = path = NULL;
+    }
+cleanup:
+    free(path);
+    free(part);
+    return status;
+}
+
+/* The settings of all are there before the first one is measured: what was asked for is not asked
+ * for again when they go on. */
+static pls_status prepare_all(cli *program, const command_line *given, const char *parent) {
+    char *folder = NULL;
+    pls_status status = PLS_OK;
     for (int i = 0; ready_name(i) != NULL; i++) {
+        study_run run = {.program = program};
         command_line one = *given;
+        CLI_TRY(file_path(program, parent, ready_name(i), &folder));
         one.study = ready_name(i);
-        one.resume = NULL;
-        CLI_TRY(file_path(program, parent, one.study, &folder));
         one.out = folder;
-        CLI_TRY(run_one(program, &one));
+        status = prepare(&run, &one);
+        release(&run);
+        free(folder);
+        folder = NULL;
+        if (status != PLS_OK) {
+            break;
+        }
+    }
+cleanup:
+    free(folder);
+    return status;
+}
+
+static pls_status add_part(summary *made, json_t *parts, const study_run *run) {
+    json_t *item = json_pack("{s:s, s:s, s:I, s:I}", "study", run->settings.study.name, "folder",
+                             run->folder, "cells", (json_int_t)run->done.cells, "cells_done",
+                             (json_int_t)(run->done.found + run->done.measured));
+    summary_seconds(made, run->settings.study.name, run->done.elapsed);
+    return item != NULL && json_array_append_new(parts, item) == 0
+               ? PLS_OK
+               : cli_fail(run->program, PLS_ERROR_MEMORY,
+                          "there is not enough memory for the summary");
+}
+
+static pls_status run_parts(cli *program, const command_line *given, const char *parent,
+                            summary *made, json_t *parts) {
+    command_line one = *given;
+    char *folder = NULL;
+    pls_status status = PLS_OK;
+    one.study = NULL;
+    if (given->resume == NULL) { /* all that was given is in the folders by now */
+        one.argument = one.out = NULL;
+        one.overwrite = false;
+    }
+    for (int i = 0; ready_name(i) != NULL && status == PLS_OK; i++) {
+        study_run run = {.program = program, .whole = parent, .part = true};
+        CLI_TRY(file_path(program, parent, ready_name(i), &folder));
+        one.resume = folder;
+        status = run_one(&run, &one);
+        if (status == PLS_OK) {
+            status = add_part(made, parts, &run);
+        }
+        release(&run);
         free(folder);
         folder = NULL;
     }
 cleanup:
     free(folder);
+    return status;
+}
+
+static pls_status run_all(cli *program, const command_line *given) {
+    char *parent = NULL;
+    json_t *parts = json_array();
+    summary made = {0};
+    bool json = program->json;
+    pls_status status = PLS_OK;
+    CLI_TRY(summary_create(program, &made));
+    if (given->resume != NULL) {
+        CLI_TRY(cli_format(program, &parent, "%s", given->resume));
+    } else {
+        if (given->out != NULL && !given->overwrite) {
+            CLI_TRY(folder_is_free(program, given->out));
+        }
+        CLI_TRY(folder_create(program, COMMAND_STUDY, given->out, &parent));
+        CLI_TRY(prepare_all(program, given, parent));
+    }
+    program->json = false; /* one object, of all of them, comes at the end */
+    program->quiet = program->quiet || json;
+    CLI_TRY(run_parts(program, given, parent, &made, parts));
+    program->json = json;
+    summary_text(&made, "command", "study");
+    summary_text(&made, "version", pls_version());
+    summary_text(&made, "study", "all");
+    CLI_TRY(summary_object(&made, "studies", json_incref(parts)));
+    CLI_TRY(summary_write(&made, parent));
+cleanup:
+    json_decref(parts);
+    summary_destroy(&made);
     free(parent);
     return status;
 }
 
 pls_status command_study(cli *program, const command_line *given) {
     bool all = given->study != NULL && strcmp(given->study, "all") == 0;
-    return all ? run_all(program, given) : run_one(program, given);
+    pls_status status = PLS_OK;
+    if (given->study == NULL && given->resume != NULL) {
+        CLI_TRY(holds_all(program, given->resume, &all));
+    }
+    if (all) {
+        status = run_all(program, given);
+    } else {
+        study_run run = {.program = program};
+        status = run_one(&run, given);
+        release(&run);
+    }
+cleanup:
+    return status;
 }

@@ -26,10 +26,21 @@ static void append_number(pls_text *page, double value) {
     }
 }
 
-static int64_t count(const pls_report_run *run, const char *key, const char *value) {
+/* "not applicable: why" without the why, which is the detail as well. */
+static int verdict_length(const json_t *claim) {
+    return (int)strcspn(word(claim, "verdict"), ":");
+}
+
+static bool is_found(const json_t *claim, const char *verdict) {
+    size_t length = strlen(verdict);
+    return verdict_length(claim) == (int)length &&
+           strncmp(word(claim, "verdict"), verdict, length) == 0;
+}
+
+static int64_t count(const pls_report_run *run, const char *verdict) {
     int64_t found = 0;
     for (size_t i = 0; i < json_array_size(run->claims); i++) {
-        found += strcmp(word(json_array_get(run->claims, i), key), value) == 0;
+        found += is_found(json_array_get(run->claims, i), verdict);
     }
     return found;
 }
@@ -38,15 +49,14 @@ static int64_t violated_laws(const pls_report_run *run) {
     int64_t found = 0;
     for (size_t i = 0; i < json_array_size(run->claims); i++) {
         const json_t *claim = json_array_get(run->claims, i);
-        found += strcmp(word(claim, "kind"), "law") == 0 &&
-                 strcmp(word(claim, "verdict"), "violated") == 0;
+        found += strcmp(word(claim, "kind"), "law") == 0 && is_found(claim, "violated");
     }
     return found;
 }
 
 void pls_claims_verdict(pls_text *text, const pls_report_run *run) {
-    int64_t holds = count(run, "verdict", "holds"), violated = count(run, "verdict", "violated");
-    int64_t silent = count(run, "verdict", "not applicable"), laws = violated_laws(run);
+    int64_t holds = count(run, "holds"), violated = count(run, "violated");
+    int64_t silent = count(run, "not applicable"), laws = violated_laws(run);
     pls_text_format(text, "Of %lld claims of the theory %lld hold",
                     (long long)json_array_size(run->claims), (long long)holds);
     if (violated > 0) {
@@ -76,13 +86,12 @@ static void append_constants(pls_text *page, const json_t *list) {
 }
 
 static void append_row(pls_text *page, const json_t *claim) {
-    const char *verdict = word(claim, "verdict");
-    const char *style = strcmp(verdict, "holds") == 0      ? "holds"
-                        : strcmp(verdict, "violated") == 0 ? "violated"
-                                                           : "silent";
+    const char *style = is_found(claim, "holds")      ? "holds"
+                        : is_found(claim, "violated") ? "violated"
+                                                      : "silent";
     bool applies = strcmp(style, "silent") != 0;
     pls_text_append(page, "<tr><th scope=\"row\">");
-    escape(page, word(claim, "claim"));
+    escape(page, word(claim, "number"));
     pls_text_append(page, "</th><td>");
     pls_text_formula(page, word(claim, "title"));
     pls_text_append(page, "<small>");
@@ -95,7 +104,7 @@ static void append_row(pls_text *page, const json_t *claim) {
     pls_text_formula(page, word(claim, "detail"));
     append_constants(page, json_object_get(claim, "constants"));
     pls_text_format(page, "</small></td><td class=\"%s\" data-label=\"Verdict\">", style);
-    escape(page, verdict);
+    pls_text_escape(page, word(claim, "verdict"), verdict_length(claim));
     pls_text_append(page, "</td><td data-label=\"Measured\">");
     append_number(page, number(claim, "measured"));
     pls_text_append(page, "</td><td data-label=\"Bound\">");

@@ -3,7 +3,8 @@
  * A worker is a thread with a context and a device of its own, which takes the largest pending cell
  * that fits beside what is being measured. One mutex guards the list, and the hooks of the caller's
  * context, which workers reach through it. What a cell's values are does not depend on any of
- * this. */
+ * this: a device of the caller's thread stays open as long as there are workers, so that none of
+ * them gives the BLAS its threads back while another one uses it. */
 #include "study/study.h"
 
 #include "base/clock.h"
@@ -12,9 +13,9 @@
 #include "base/output.h"
 
 #include <math.h>
+#include <omp.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { DEFAULT_RESAMPLES = 1000 };
 
@@ -31,6 +32,7 @@ typedef struct run {
     const pls_study_run_options *options;
     json_t *fingerprint;
     int64_t cells, budget, workers;
+    pls_device *device; /* keeps the BLAS at one thread; nothing is made on it */
     job *jobs;
     pls_measured *values;
     bool *there;
@@ -43,6 +45,7 @@ typedef struct run {
     pls_status failure; /* of the first worker that failed */
     char failure_text[PLS_ERROR_TEXT_SIZE];
     pls_study_progress progress;
+    double measured_bytes; /* of the cells that this call has measured */
 } run;
 
 pls_study_run_options pls_study_run_options_defaults(void) {
@@ -82,19 +85,17 @@ cleanup:
 
 /* How many at a time, and the bytes they may take. */
 static pls_status plan(run *r) {
-    pls_device *device = NULL;
     pls_device_options options = {r->options->device, 1};
     int64_t available = 0, total = 0, pending = r->cells - r->progress.found;
     pls_status status = PLS_OK;
-    PLS_TRY(r->context, pls_device_open(r->context, &options, &device));
-    PLS_TRY(r->context, pls_device_memory(device, &available, &total));
-    bool is_cpu = strcmp(pls_device_name(device), "cpu") == 0;
-    int64_t processors = pls_larger(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    PLS_TRY(r->context, pls_device_open(r->context, &options, &r->device));
+    PLS_TRY(r->context, pls_device_memory(r->device, &available, &total));
+    bool is_cpu = strcmp(pls_device_name(r->device), "cpu") == 0;
+    int64_t processors = omp_get_num_procs(); /* that this process may use */
     int64_t wanted = r->options->side_by_side > 0 ? r->options->side_by_side : processors;
     r->budget = r->options->memory > 0 ? r->options->memory : available / 2;
     r->workers = pls_smaller(is_cpu ? wanted : 1, pending);
 cleanup:
-    pls_device_close(device);
     return status;
 }
 
@@ -194,6 +195,7 @@ static void end_job(run *r, int64_t taken, pls_status status, const char *text) 
         r->jobs[taken].state = JOB_DONE;
         r->there[taken] = true;
         r->progress.measured++;
+        r->measured_bytes += (double)r->jobs[taken].bytes;
     } else {
         fail(r, status, text);
     }
@@ -246,17 +248,17 @@ static void *work(void *user) {
 /* ---- the study
  * ------------------------------------------------------------------------------------ */
 
-/* What is left takes as long for its bytes as what was measured took; cells of one size differ
- * little, and time grows faster than memory, which the largest coming first makes up for. */
+/* What is left takes as long for its bytes as what this call has measured took; cells of one size
+ * differ little, and time grows faster than memory, which the largest coming first makes up for. */
 static void tell(run *r) {
-    double done = 0.0, left = 0.0;
+    double left = 0.0;
     pls_study_progress *progress = &r->progress;
     for (int64_t c = 0; c < r->cells; c++) {
         left += r->jobs[c].state == JOB_DONE ? 0.0 : (double)r->jobs[c].bytes;
-        done += r->jobs[c].state == JOB_DONE ? (double)r->jobs[c].bytes : 0.0;
     }
     progress->elapsed = pls_clock() - r->start;
-    progress->remaining = progress->measured > 0 ? progress->elapsed * left / done : NAN;
+    progress->remaining =
+        progress->measured > 0 ? progress->elapsed * left / r->measured_bytes : NAN;
     if (r->options->observer != NULL) {
         r->options->observer(r->options->observer_user, progress);
     }
@@ -343,6 +345,7 @@ pls_status pls_study_run(pls_context *context, const pls_study *study,
         *progress = r.progress;
     }
 cleanup:
+    pls_device_close(r.device);
     pthread_cond_destroy(&r.changed);
     pthread_mutex_destroy(&r.mutex);
     json_decref(r.fingerprint);

@@ -123,7 +123,8 @@ static pls_status write_fits_along(tables *t) {
     pls_status status = PLS_OK;
     for (int64_t c = 0; c < t->cells; c++) {
         pls_cell cell = pls_study_cell(t->study, c);
-        for (int q = 0; is_first(t, c, &cell) && q < PLS_QUANTITY_COUNT; q++) {
+        bool first = is_first(t, c, &cell);
+        for (int q = 0; first && q < PLS_QUANTITY_COUNT; q++) {
             pls_quantity quantity = (pls_quantity)q;
             if (!t->study->quantities[q] || quantity == PLS_QUANTITY_FILLING) {
                 continue;

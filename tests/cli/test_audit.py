@@ -23,18 +23,21 @@ class Audit(Case):
     def test_all_claims_of_a_network(self):
         found = self.good("audit", *QUICK, *NETWORK, "--out", "a")
         claims = self.claims("a")
-        self.assertEqual({claim["claim"].rstrip("'") for claim in claims},
+        self.assertEqual({claim["number"].rstrip("'") for claim in claims},
                          {str(number) for number in range(1, 19)})
         for claim in claims:
-            self.assertIn(claim["verdict"], ("holds", "violated", "not applicable"))
+            word, _, why = claim["verdict"].partition(": ")
+            self.assertIn(word, ("holds", "violated", "not applicable"))
+            self.assertEqual(why, claim["detail"] if word == "not applicable" else "")
             if claim["kind"] == "law":
                 self.assertEqual(claim["verdict"], "holds", claim)
                 self.assertGreater(claim["instances"], 0)
             self.assertIn(claim["title"], found.stdout)
         with open(self.path("a", "claims.csv"), newline="") as stream:
             rows = list(csv.DictReader(stream))
-        self.assertEqual([row["claim"] for row in rows], [claim["claim"] for claim in claims])
+        self.assertEqual([row["number"] for row in rows], [claim["number"] for claim in claims])
         for row, claim in zip(rows, claims):
+            self.assertEqual(row["verdict"], claim["verdict"])
             if claim["measured"] is not None:
                 self.assertEqual(float(row["measured"]), claim["measured"])
                 self.assertEqual(float(row["margin"]), claim["margin"])
@@ -45,23 +48,23 @@ class Audit(Case):
         self.assertIn("of: network", config)
         self.assertIn("audit:", config)
         self.good("audit", "a/config.yaml", "--claims", "7,8'", "--out", "b")
-        again = {claim["claim"]: claim for claim in self.claims("b")}
+        again = {claim["number"]: claim for claim in self.claims("b")}
         self.assertEqual(set(again), {"7", "8'"})
-        first = {claim["claim"]: claim for claim in claims}
+        first = {claim["number"]: claim for claim in claims}
         self.assertEqual(again["7"]["measured"], first["7"]["measured"])
 
     def test_a_number_takes_its_parts_along(self):
         self.good("audit", *QUICK, *NETWORK, "--claims", "5", "--out", "a")
-        self.assertEqual([claim["claim"] for claim in self.claims("a")], ["5", "5'"])
+        self.assertEqual([claim["number"] for claim in self.claims("a")], ["5", "5'"])
 
     def test_systems(self):
         for kind in ("linear", "quadratic", "circle", "phase_retrieval", "factorization"):
             self.good("audit", *QUICK, "--type", kind, "--out", kind)
-            verdicts = {claim["claim"]: claim["verdict"] for claim in self.claims(kind)}
+            verdicts = {claim["number"]: claim["verdict"] for claim in self.claims(kind)}
             self.assertEqual(verdicts["7"], "holds", kind)
-            self.assertEqual(verdicts["1"], "not applicable")
+            self.assertRegex(verdicts["1"], "^not applicable: .")
             self.assertNotIn("violated", [verdicts[law] for law in ("3", "8", "9", "10", "15")])
-        claims = {claim["claim"]: claim for claim in self.claims("quadratic")}
+        claims = {claim["number"]: claim for claim in self.claims("quadratic")}
         self.assertEqual(claims["8"]["verdict"], "holds")
         for constant in claims["8"]["constants"]:
             self.assertIn(constant["evidence"], ("exact", "bounded"))
@@ -72,8 +75,13 @@ class Audit(Case):
         page = self.read("a", "report.html").decode()
         self.assertIn("No law is violated", page)
         for claim in self.claims("a"):
-            self.assertIn(f'<th scope="row">{claim["claim"]}</th>'.replace("'", "&#39;"), page)
+            self.assertIn(f'<th scope="row">{claim["number"]}</th>'.replace("'", "&#39;"), page)
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
+        self.good("audit", *QUICK, "--type", "circle", "--claims", "1,7", "--set",
+                  "output.report=true", "--out", "b")
+        page = self.read("b", "report.html").decode()
+        self.assertIn('data-label="Verdict">not applicable</td>', page)
+        self.assertIn("Of 2 claims of the theory 1 hold, 1 does not apply", page)
         claims = self.claims("a")
         claims[1]["verdict"] = "violated"
         with open(self.path("a", "claims.json"), "w") as stream:
@@ -93,6 +101,7 @@ class Audit(Case):
         for arguments, part in (
                 (["--claims", "19"], "19 is not a claim"),
                 (["--claims", "7,x"], "x is not a claim"),
+                (["--claims", ","], "names no claim"),
                 (["--set", "audit.delta=0"], "audit.delta"),
                 (["--type", "linear", "--set", "model.width=8"], "are both given")):
             result = self.refused(2, "audit", *QUICK, *arguments, "--out", "none")

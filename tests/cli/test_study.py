@@ -178,7 +178,58 @@ class Study(Case):
             result = self.refused(2, "study", *SMALL, *arguments, "--out", "none")
             self.assertIn(part, result.stderr)
             self.assertFalse(os.path.exists(self.path("none")))
-        self.refused(3, "study", "transitoin")
+        self.refused(3, "study", "transitoin", words=["neither a file", "nearest is transition"])
+
+    def test_lists_need_no_brackets(self):
+        self.small("a")
+        self.small("b", "--widths", "8,12,16", "--set",
+                   "study.quantities=" + QUANTITIES.strip("[]"))
+        self.assertEqual(self.read("a", "study.csv"), self.read("b", "study.csv"))
+        self.small("one", "--widths", "8")
+        self.assertEqual(len(self.rows("one", "study.csv")), 2 * 6)
+
+    ALL = ["study", "all", "--widths", "[8,16]", "--seeds", "2", "--set", "study.steps=20", "--set",
+           "study.every=20", "--set", "study.radius=0.5", "--set", "output.report=false"]
+
+    def test_all_go_on_with_what_was_asked_for(self):
+        """Stopped in the middle of all studies, they go on by their folder alone."""
+        child = subprocess.Popen([PROGRAM, *on_device([*self.ALL, "--out", "a"])], cwd=self.folder,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(self.path("a", "bottleneck", "jobs", "study.json")):
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 130, said)
+        self.assertIn("plstar study --resume a\n", said)
+        self.assertFalse(os.path.exists(self.path("a", "almost", "study.csv")))
+        before = self.times(os.path.join("a", "transition"))
+        self.good("study", "--resume", "a")
+        self.assertEqual(self.times(os.path.join("a", "transition")), before)
+        result = self.good(*self.ALL, "--out", "b", "--json")
+        studies = json.loads(result.stdout)["studies"]
+        self.assertEqual([one["study"] for one in studies],
+                         ["transition", "nonlinear-output", "bottleneck", "threshold", "almost",
+                          "critical-step"])
+        for one in studies:
+            self.assertEqual(one["cells"], one["cells_done"])
+            for name in ("study.csv", "fits.csv"):
+                self.assertEqual(self.read("a", one["study"], name),
+                                 self.read("b", one["study"], name), (one, name))
+        self.refused(2, "study", "other.yaml", "--resume", "a", words=["neither CONFIG"])
+
+    def test_all_leave_another_run_alone(self):
+        self.good("solve", "--steps", "1", "--set", "output.report=false", "--out", "run")
+        before = sorted(os.listdir(self.path("run")))
+        self.refused(2, *self.ALL, "--out", "run", words=["already holds a run"])
+        self.assertEqual(sorted(os.listdir(self.path("run"))), before)
+
+    def test_killed_before_the_first_measurement(self):
+        """A folder with settings and no result yet is one that a study goes on in."""
+        self.small("whole")
+        os.makedirs(self.path("a", "jobs"))
+        self.write(os.path.join("a", "config.yaml"), self.read("whole", "config.yaml").decode())
+        self.small("a")
+        self.assertEqual(self.read("a", "study.csv"), self.read("whole", "study.csv"))
 
 
 main()

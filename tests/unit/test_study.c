@@ -6,6 +6,7 @@
 
 #include "networks.h"
 
+#include <cblas.h>
 #include <math.h>
 
 typedef struct base {
@@ -866,6 +867,33 @@ Test(study, tables_do_not_depend_on_the_course) {
     tear_down(&b);
 }
 
+/* The most threads that the BLAS had whenever the study told of itself. */
+static void watch_blas(void *user, const pls_study_progress *progress) {
+    int *most = user, now = openblas_get_num_threads();
+    (void)progress;
+    *most = now > *most ? now : *most;
+}
+
+/* A worker that is done must not give the BLAS its threads back while others use it. */
+Test(study, workers_leave_the_blas_alone) {
+    static const int64_t widths[] = {4, 6, 8};
+    int most = 0;
+    base b = set_up(NULL);
+    support_folder folder = support_folder_create();
+    pls_study study = growing_study(&b, widths, 3);
+    pls_study_run_options options = run_options(&folder, 2);
+    options.observer = watch_blas;
+    options.observer_user = &most;
+    openblas_set_num_threads(2);
+    network_check(&b.f, pls_study_run(b.f.context, &study, &options, NULL));
+    cr_expect_eq(openblas_get_num_threads(), 2);
+    if (strcmp(options.device, "cpu") == 0) {
+        cr_expect_eq(most, 1);
+    }
+    remove_study(&folder);
+    tear_down(&b);
+}
+
 static bool stop_now(void *user) {
     int *questions = user;
     return ++*questions > 40;
@@ -903,7 +931,7 @@ static pls_status run_once(pls_context *context, void *user) {
     }
     study.steps = 2;
     study.directions = 2;
-    pls_study_run_options options = run_options(folder, 1);
+    pls_study_run_options options = run_options(folder, 2);
     return pls_study_run(context, &study, &options, NULL);
 }
 
