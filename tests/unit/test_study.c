@@ -878,7 +878,7 @@ static void watch_blas(void *user, const pls_study_progress *progress) {
 Test(study, workers_leave_the_blas_alone) {
     static const int64_t widths[] = {4, 6, 8};
     int most = 0;
-    base b = set_up(NULL);
+    base b = set_up();
     support_folder folder = support_folder_create();
     pls_study study = growing_study(&b, widths, 3);
     pls_study_run_options options = run_options(&folder, 2);
