@@ -28,6 +28,7 @@ static const pls_claim claims[] = {
     {"8", "gradient descent stays in the ball and converges", PLS_CLAIM_LAW,
      pls_check_gradient_descent},
     {"8'", "the same with the constants of a smooth loss", PLS_CLAIM_LAW, pls_check_smooth_loss},
+    {"8''", "the same for cross entropy, down to a loss", PLS_CLAIM_LAW, pls_check_cross_entropy},
     {"9", "stochastic gradient descent converges", PLS_CLAIM_LAW, pls_check_stochastic_descent},
     {"10", "Hessians bound how fast mu can fall", PLS_CLAIM_LAW, pls_check_conditioning},
     {"11", "width keeps mu", PLS_CLAIM_SCALING, pls_check_conditioning_scaling},
@@ -259,12 +260,16 @@ double pls_known_minimum(const pls_spectrum *spectrum) {
     return spectrum->below_floor ? 0.0 : spectrum->lambda_min;
 }
 
-double pls_loss_error(const pls_audit *audit, double loss) {
+double pls_output_error(const pls_audit *audit) {
     double size = 0.0;
     for (int64_t i = 0; i < audit->equations; i++) {
         size += audit->outputs[i] * audit->outputs[i];
     }
-    double error = 2.0 * audit->rounding * (sqrt(size) + audit->residual);
+    return 2.0 * audit->rounding * (sqrt(size) + audit->residual);
+}
+
+double pls_loss_error(const pls_audit *audit, double loss) {
+    double error = pls_output_error(audit);
     return error * sqrt(2.0 * loss) + 0.5 * error * error;
 }
 

@@ -49,6 +49,9 @@ pls_status pls_audit_spectrum(pls_audit *audit, pls_spectrum *spectrum);
 /* lambda_min as far as it is known: 0 where it lies below its floor. */
 double pls_known_minimum(const pls_spectrum *spectrum);
 
+/* ||F - F computed|| at most, near w_0. */
+double pls_output_error(const pls_audit *audit);
+
 /* What rounding may have changed a loss ||r||^2/2 by, r known to error_of_f. */
 double pls_loss_error(const pls_audit *audit, double loss);
 
@@ -105,6 +108,7 @@ pls_status pls_check_bottleneck_width(pls_audit *audit, pls_claim_result *result
 pls_status pls_check_pl_identity(pls_audit *audit, pls_claim_result *result);          /* 7 */
 pls_status pls_check_gradient_descent(pls_audit *audit, pls_claim_result *result);     /* 8 */
 pls_status pls_check_smooth_loss(pls_audit *audit, pls_claim_result *result);          /* 8' */
+pls_status pls_check_cross_entropy(pls_audit *audit, pls_claim_result *result);        /* 8'' */
 pls_status pls_check_stochastic_descent(pls_audit *audit, pls_claim_result *result);   /* 9 */
 pls_status pls_check_conditioning(pls_audit *audit, pls_claim_result *result);         /* 10 */
 pls_status pls_check_conditioning_scaling(pls_audit *audit, pls_claim_result *result); /* 11 */

@@ -11,91 +11,34 @@
 #include "audit/theorem.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-typedef struct descent {
-    pls_audit *audit;
-    pls_claim_result *result;
-    double radius, rate, start; /* R, eta mu, L_0 */
-} descent;
-
-static pls_status compare(void *user, const pls_record *record, const pls_progress *progress) {
-    const descent *d = user;
-    double t = (double)record->step;
-    double slip = pls_dtype_roundoff(PLS_F64) * (1.0 + t);
-    (void)progress;
-    if (record->step == 0) {
-        return PLS_OK; /* both sides are the same */
-    }
-    double bound = pow(1.0 - d->rate, t) * d->start;
-    pls_claim_at_most(d->result, "L_t <= (1 - eta mu)^t L_0", record->loss, bound,
-                      pls_loss_error(d->audit, fmax(bound, record->loss)) + slip * bound);
-    pls_claim_at_most(d->result, "||w_t - w_0|| <= R", record->distance, d->radius,
-                      4.0 * slip * d->radius);
-    return PLS_OK;
-}
-
-static pls_status run(descent *d, double eta) {
-    pls_context *context = d->audit->context;
-    pls_train_options options = pls_train_options_defaults();
-    pls_train_result trained;
-    memset(&trained, 0, sizeof trained);
-    options.step_rule = PLS_STEP_FIXED;
-    options.step_size = pls_audit_seen(d->audit, "step", eta);
-    options.steps = d->audit->options->steps;
-    options.measure_every = 0;
-    options.observer = compare;
-    options.observer_user = d;
-    pls_status status = pls_audit_return(d->audit);
-    if (status == PLS_OK) {
-        status = pls_train(d->audit->system, &options, &trained);
-    }
-    if (status == PLS_DIVERGED) {
-        pls_error_clear(context);
-        pls_claim_at_most(d->result, "L_t <= (1 - eta mu)^t L_0", INFINITY, d->start, 0.0);
-        status = PLS_OK;
-    }
-    pls_claim_describe(d->result, "%lld steps of eta = %.4g", (long long)trained.steps,
-                       options.step_size);
-    pls_train_result_destroy(context, &trained);
-    return status;
-}
-
-static pls_status follow(pls_audit *audit, pls_claim_result *result, const pls_theorem *constants,
-                         double eta) {
-    descent d = {audit, result, constants->radius, eta * constants->mu,
-                 0.5 * audit->residual * audit->residual};
-    char how[PLS_CLAIM_TEXT];
+static pls_status check(pls_audit *audit, const pls_convergence *theorem,
+                        pls_claim_result *result) {
+    pls_theorem constants;
+    bool found = false;
     pls_status status = PLS_OK;
-    pls_theorem_tell(constants, result);
-    pls_claim_constant_is(result, "eta", eta, constants->mu_evidence);
-    PLS_TRY(audit->context, run(&d, eta));
-    snprintf(how, sizeof how, "%s", result->detail);
-    pls_claim_describe(result, "%s; %s", how, pls_theorem_manner(constants));
+    PLS_TRY(audit->context, pls_theorem_find(audit, theorem, result, &constants, &found));
+    if (found) {
+        pls_theorem_tell(&constants, result);
+        PLS_TRY(audit->context,
+                pls_theorem_follow(audit, theorem, &constants, constants.mu, 0.0, result));
+    }
 cleanup:
     return status;
+}
+
+static double step_square(const pls_audit *audit, const pls_theorem *t) {
+    return 1.0 / (t->lipschitz * t->lipschitz + t->smoothness * audit->residual);
 }
 
 static double reach_square(const pls_audit *audit, const pls_theorem *t) {
     return 2.0 * t->lipschitz * audit->residual / t->mu;
 }
 
+const pls_convergence pls_square_descent = {PLS_LOSS_SQUARE, step_square, reach_square};
+
 pls_status pls_check_gradient_descent(pls_audit *audit, pls_claim_result *result) {
-    pls_theorem constants;
-    bool found = false;
-    pls_status status = PLS_OK;
-    if (audit->residual == 0.0) {
-        return pls_claim_does_not_apply(result, "w_0 is a solution already");
-    }
-    PLS_TRY(audit->context, pls_theorem_find(audit, reach_square, result, &constants, &found));
-    if (found) {
-        double l = constants.lipschitz;
-        PLS_TRY(audit->context, follow(audit, result, &constants,
-                                       1.0 / (l * l + constants.smoothness * audit->residual)));
-    }
-cleanup:
-    return status;
+    return check(audit, &pls_square_descent, result);
 }
 
 /* beta over the ball. */
@@ -104,23 +47,15 @@ static double smoothness_of_loss(const pls_audit *audit, const pls_theorem *t) {
     return l * l + t->smoothness * (audit->residual + l * t->extent);
 }
 
+static double step_smooth(const pls_audit *audit, const pls_theorem *t) {
+    return 1.0 / smoothness_of_loss(audit, t);
+}
+
 static double reach_smooth(const pls_audit *audit, const pls_theorem *t) {
     return 2.0 * sqrt(smoothness_of_loss(audit, t)) * audit->residual / t->mu;
 }
 
 pls_status pls_check_smooth_loss(pls_audit *audit, pls_claim_result *result) {
-    pls_theorem constants;
-    bool found = false;
-    pls_status status = PLS_OK;
-    if (audit->residual == 0.0) {
-        return pls_claim_does_not_apply(result, "w_0 is a solution already");
-    }
-    PLS_TRY(audit->context, pls_theorem_find(audit, reach_smooth, result, &constants, &found));
-    if (found) {
-        double beta = smoothness_of_loss(audit, &constants);
-        pls_claim_constant_is(result, "beta", beta, constants.smoothness_evidence);
-        PLS_TRY(audit->context, follow(audit, result, &constants, 1.0 / beta));
-    }
-cleanup:
-    return status;
+    static const pls_convergence theorem = {PLS_LOSS_SQUARE, step_smooth, reach_smooth};
+    return check(audit, &theorem, result);
 }

@@ -132,10 +132,6 @@ static void set_up(ensemble *e, const pls_theorem *t, double block) {
     pls_claim_constant_is(e->result, "eta", eta, t->mu_evidence);
 }
 
-static double reach(const pls_audit *audit, const pls_theorem *t) {
-    return 2.0 * t->lipschitz * audit->residual / t->mu;
-}
-
 pls_status pls_check_stochastic_descent(pls_audit *audit, pls_claim_result *result) {
     ensemble e = {.audit = audit, .result = result};
     int64_t rows = audit->options->steps + 1;
@@ -143,10 +139,8 @@ pls_status pls_check_stochastic_descent(pls_audit *audit, pls_claim_result *resu
     bool found = false;
     double block = 0.0;
     pls_status status = PLS_OK;
-    if (audit->residual == 0.0) {
-        return pls_claim_does_not_apply(result, "w_0 is a solution already");
-    }
-    PLS_TRY(audit->context, pls_theorem_find(audit, reach, result, &constants, &found));
+    PLS_TRY(audit->context,
+            pls_theorem_find(audit, &pls_square_descent, result, &constants, &found));
     if (!found) {
         goto cleanup;
     }

@@ -27,21 +27,49 @@ static pls_status over_ball(pls_audit *audit, double radius, pls_theorem *t) {
     t->mu_evidence = ball.mu_evidence;
     t->lipschitz_evidence = ball.lipschitz_evidence;
     t->smoothness_evidence = ball.smoothness_evidence;
-    t->least = radius == 0.0 ? ball.mu : t->least;
 cleanup:
     return status;
 }
 
-static pls_status find_known(pls_audit *audit, pls_reach *reach, pls_theorem *t, bool *found) {
+/* Runs gradient descent and stays at its end. */
+static pls_status travel(pls_audit *audit, const pls_convergence *theorem, pls_theorem *t,
+                         double *distance) {
+    pls_train_options options = pls_train_options_defaults();
+    pls_train_result run;
+    memset(&run, 0, sizeof run);
+    options.loss = theorem->loss;
+    options.step_rule = PLS_STEP_FIXED;
+    options.step_size = theorem->step(audit, t);
+    options.steps = audit->options->steps;
+    options.measure_every = 0;
+    pls_status status = pls_audit_return(audit);
+    if (status == PLS_OK) {
+        status = pls_train(audit->system, &options, &run);
+    }
+    *distance = run.last.distance;
+    t->end = run.last.loss;
+    pls_train_result_destroy(audit->context, &run);
+    return status;
+}
+
+/* Steps grow smaller with the ball, so a path of the theorem's step ends no lower than the first
+ * one that is followed here. */
+static pls_status find_known(pls_audit *audit, const pls_convergence *theorem, pls_theorem *t,
+                             bool *found) {
     pls_status status = PLS_OK;
-    double radius = 0.0;
+    double radius = 0.0, distance = 0.0;
     *found = false;
+    if (theorem->loss != PLS_LOSS_SQUARE) {
+        PLS_TRY(audit->context, over_ball(audit, radius, t));
+        PLS_TRY(audit->context, travel(audit, theorem, t, &distance));
+        PLS_TRY(audit->context, pls_audit_return(audit));
+    }
     for (int round = 0; round < ROUNDS && !*found; round++) {
         PLS_TRY(audit->context, over_ball(audit, radius, t));
         if (!(t->mu > 0.0)) {
             return PLS_OK;
         }
-        double next = reach(audit, t);
+        double next = theorem->reach(audit, t);
         *found = next <= radius;
         radius = *found ? radius : next * (1.0 + SETTLED);
     }
@@ -54,6 +82,7 @@ cleanup:
 
 typedef struct sampler {
     pls_audit *audit;
+    const pls_convergence *theorem;
     pls_theorem *t;
     pls_directions directions;
     pls_eigenvalue *norms; /* N */
@@ -83,26 +112,6 @@ cleanup:
     return status;
 }
 
-/* Runs gradient descent and stays at its end. */
-static pls_status travel(sampler *s, double *distance) {
-    pls_audit *audit = s->audit;
-    double l = s->t->lipschitz;
-    pls_train_options options = pls_train_options_defaults();
-    pls_train_result run;
-    memset(&run, 0, sizeof run);
-    options.step_rule = PLS_STEP_FIXED;
-    options.step_size = 1.0 / (l * l + s->t->smoothness * audit->residual);
-    options.steps = audit->options->steps;
-    options.measure_every = 0;
-    pls_status status = pls_audit_return(audit);
-    if (status == PLS_OK) {
-        status = pls_train(audit->system, &options, &run);
-    }
-    *distance = run.last.distance;
-    pls_train_result_destroy(audit->context, &run);
-    return status;
-}
-
 /* Both ways along every direction, at that distance. */
 static pls_status look_around(sampler *s, double distance) {
     pls_audit *audit = s->audit;
@@ -127,7 +136,7 @@ static pls_status sample(sampler *s) {
     PLS_TRY(audit->context, pls_audit_return(audit));
     PLS_TRY(audit->context, widen(s));
     for (int round = 0; round < SAMPLED_ROUNDS; round++) {
-        PLS_TRY(audit->context, travel(s, &distance));
+        PLS_TRY(audit->context, travel(audit, s->theorem, s->t, &distance));
         if (distance <= s->t->extent * (1.0 + SAMPLED_SLACK)) {
             break;
         }
@@ -140,8 +149,9 @@ cleanup:
     return status;
 }
 
-static pls_status find_sampled(pls_audit *audit, pls_reach *reach, pls_theorem *t, bool *found) {
-    sampler s = {.audit = audit, .t = t};
+static pls_status find_sampled(pls_audit *audit, const pls_convergence *theorem, pls_theorem *t,
+                               bool *found) {
+    sampler s = {.audit = audit, .theorem = theorem, .t = t};
     pls_status status = PLS_OK;
     t->mu = INFINITY;
     PLS_TRY(audit->context, pls_directions_create(audit->context, audit->system,
@@ -153,7 +163,7 @@ static pls_status find_sampled(pls_audit *audit, pls_reach *reach, pls_theorem *
     t->lipschitz = pls_audit_seen(audit, "L_F", t->lipschitz);
     t->smoothness = pls_audit_seen(audit, "beta_F", t->smoothness);
     t->mu_evidence = t->lipschitz_evidence = t->smoothness_evidence = PLS_EVIDENCE_SAMPLED;
-    t->radius = t->mu > 0.0 ? reach(audit, t) : INFINITY;
+    t->radius = t->mu > 0.0 ? theorem->reach(audit, t) : INFINITY;
     *found = t->mu > 0.0;
 cleanup:
     pls_directions_destroy(&s.directions);
@@ -193,13 +203,19 @@ cleanup:
     return status;
 }
 
-pls_status pls_theorem_find(pls_audit *audit, pls_reach *reach, pls_claim_result *result,
-                            pls_theorem *constants, bool *found) {
+pls_status pls_theorem_find(pls_audit *audit, const pls_convergence *theorem,
+                            pls_claim_result *result, pls_theorem *constants, bool *found) {
     pls_smoothness smoothness;
+    pls_point at;
     bool known = false, smooth = true;
     pls_status status = PLS_OK;
     *constants = (pls_theorem){0};
     *found = false;
+    PLS_TRY(audit->context, pls_system_measure(audit->system, theorem->loss, &at, NULL, NULL));
+    constants->start = at.loss;
+    if (at.loss == 0.0) {
+        return pls_claim_does_not_apply(result, "w_0 is a solution already");
+    }
     PLS_TRY(audit->context, pls_audit_smoothness(audit, &smoothness, &known));
     if (!known) {
         PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));
@@ -207,8 +223,8 @@ pls_status pls_theorem_find(pls_audit *audit, pls_reach *reach, pls_claim_result
     if (!smooth) {
         goto cleanup;
     }
-    PLS_TRY(audit->context, known ? find_known(audit, reach, constants, found)
-                                  : find_sampled(audit, reach, constants, found));
+    PLS_TRY(audit->context, known ? find_known(audit, theorem, constants, found)
+                                  : find_sampled(audit, theorem, constants, found));
     if (!*found) {
         PLS_TRY(audit->context, tell_why_not(audit, constants, known, result));
     }
@@ -227,4 +243,93 @@ const char *pls_theorem_manner(const pls_theorem *constants) {
     static const char *const manners[] = {"exact constants", "constants bounded over the ball",
                                           "constants sampled around the path"};
     return manners[constants->mu_evidence];
+}
+
+/* ---- following ---------------------------------------------------------------------------------
+ */
+
+typedef struct descent {
+    pls_audit *audit;
+    pls_claim_result *result;
+    const pls_theorem *constants;
+    pls_loss loss;
+    double pl, rate, least; /* PL constant; eta pl; loss down to which it is one */
+    bool below;
+} descent;
+
+/* grad L = J^T l' with ||l'||^2 <= 2 L for both losses; l' is off by what F is, at most. */
+static double gradient_error(const descent *d, double loss) {
+    double l = d->constants->lipschitz;
+    return l * (d->audit->rounding * sqrt(2.0 * loss) + pls_output_error(d->audit));
+}
+
+/* The logarithm of a sum of exponentials has an error of its own, however small it is. */
+static double loss_error(const descent *d, double loss) {
+    double equations = d->loss == PLS_LOSS_SQUARE ? 0.0 : (double)d->audit->equations;
+    return pls_loss_error(d->audit, loss) + 4.0 * pls_dtype_roundoff(PLS_F64) * equations;
+}
+
+static void compare_slope(const descent *d, const pls_record *record) {
+    double norm = record->gradient_norm, error = gradient_error(d, record->loss);
+    pls_claim_at_least(d->result, "1/2 ||grad L_t||^2 >= mu_eps L_t", 0.5 * norm * norm,
+                       d->pl * record->loss,
+                       norm * error + 0.5 * error * error + d->pl * loss_error(d, record->loss));
+}
+
+static pls_status compare(void *user, const pls_record *record, const pls_progress *progress) {
+    descent *d = user;
+    double t = (double)record->step;
+    double slip = pls_dtype_roundoff(PLS_F64) * (1.0 + t);
+    double radius = d->constants->radius;
+    (void)progress;
+    if (record->step > 0 && !d->below) { /* at 0 both sides are the same */
+        double bound = pow(1.0 - d->rate, t) * d->constants->start;
+        pls_claim_at_most(d->result, "L_t <= (1 - eta mu)^t L_0", record->loss, bound,
+                          loss_error(d, fmax(bound, record->loss)) + slip * bound);
+        pls_claim_at_most(d->result, "||w_t - w_0|| <= R", record->distance, radius,
+                          4.0 * slip * radius);
+    }
+    d->below = d->below || record->loss < d->least;
+    if (d->loss != PLS_LOSS_SQUARE && !d->below) {
+        compare_slope(d, record);
+    }
+    return PLS_OK;
+}
+
+pls_status pls_theorem_follow(pls_audit *audit, const pls_convergence *theorem,
+                              const pls_theorem *constants, double pl, double least,
+                              pls_claim_result *result) {
+    pls_context *context = audit->context;
+    pls_train_options options = pls_train_options_defaults();
+    pls_train_result trained;
+    double eta = theorem->step(audit, constants);
+    descent d = {.audit = audit,
+                 .result = result,
+                 .constants = constants,
+                 .loss = theorem->loss,
+                 .pl = pl,
+                 .rate = eta * pl,
+                 .least = least};
+    memset(&trained, 0, sizeof trained);
+    options.loss = theorem->loss;
+    options.step_rule = PLS_STEP_FIXED;
+    options.step_size = pls_audit_seen(audit, "step", eta);
+    options.steps = audit->options->steps;
+    options.measure_every = 0;
+    options.observer = compare;
+    options.observer_user = &d;
+    pls_status status = pls_audit_return(audit);
+    if (status == PLS_OK) {
+        status = pls_train(audit->system, &options, &trained);
+    }
+    if (status == PLS_DIVERGED) {
+        pls_error_clear(context);
+        pls_claim_at_most(result, "L_t <= (1 - eta mu)^t L_0", INFINITY, constants->start, 0.0);
+        status = PLS_OK;
+    }
+    pls_claim_constant_is(result, "eta", eta, constants->mu_evidence);
+    pls_claim_describe(result, "%lld steps of eta = %.4g; %s", (long long)trained.steps,
+                       options.step_size, pls_theorem_manner(constants));
+    pls_train_result_destroy(context, &trained);
+    return status;
 }

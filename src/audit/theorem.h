@@ -15,16 +15,31 @@ typedef struct pls_theorem {
     double
         extent; /* distance from w_0 within which the constants were taken; R if they are known */
     pls_evidence mu_evidence, lipschitz_evidence, smoothness_evidence;
-    double least; /* lambda_min(K(w_0)), 0 where it is below its floor */
+    double start; /* L_0 */
+    double end;   /* sampled constants, or cross entropy: L at the end of the path */
 } pls_theorem;
 
-/* R = reach(constants over B(w_0, R)), the smallest there is. */
-typedef double pls_reach(const pls_audit *audit, const pls_theorem *constants);
+/* What a theorem says of gradient descent, given constants: eta, and R. */
+typedef double pls_theorem_formula(const pls_audit *audit, const pls_theorem *constants);
+typedef struct pls_convergence {
+    pls_loss loss;
+    pls_theorem_formula *step, *reach;
+} pls_convergence;
 
-/* Finds the constants, and R = reach(constants). *found is false where mu may be 0, or where no
- * ball contains itself; the claim is then told why. */
-pls_status pls_theorem_find(pls_audit *audit, pls_reach *reach, pls_claim_result *result,
-                            pls_theorem *constants, bool *found);
+/* Claim 8. */
+extern const pls_convergence pls_square_descent;
+
+/* Finds the constants over B(w_0, R), R = reach(constants) the smallest there is. *found is false
+ * where mu may be 0, or where no ball contains itself; the claim is then told why. */
+pls_status pls_theorem_find(pls_audit *audit, const pls_convergence *theorem,
+                            pls_claim_result *result, pls_theorem *constants, bool *found);
+
+/* Follows gradient descent with eta = theorem->step(constants), and compares at each step
+ *     L_t <= (1 - eta pl)^t L_0,   ||w_t - w_0|| <= R,   1/2 ||grad L_t||^2 >= pl L_t
+ * (the last for losses other than the square, whose PL* is claim 7), as long as L_t >= least. */
+pls_status pls_theorem_follow(pls_audit *audit, const pls_convergence *theorem,
+                              const pls_theorem *constants, double pl, double least,
+                              pls_claim_result *result);
 
 /* Records mu, L_F, beta_F, R. */
 void pls_theorem_tell(const pls_theorem *constants, pls_claim_result *result);

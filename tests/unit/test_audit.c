@@ -21,7 +21,7 @@ typedef struct subject {
 } subject;
 
 static void build_network(subject *s, const pls_layer_spec *layers, int64_t count, int64_t channels,
-                          int64_t edge, uint64_t seed) {
+                          int64_t edge, uint64_t seed, pls_target_coding targets) {
     pls_data_options data = pls_data_options_defaults();
     pls_network_options options = pls_network_options_defaults();
     pls_device_options device = support_device(1);
@@ -32,6 +32,7 @@ static void build_network(subject *s, const pls_layer_spec *layers, int64_t coun
     data.samples = 6;
     data.dimension = channels * edge * edge;
     data.outputs = 2;
+    data.targets = targets;
     data.seed = seed;
     network_check(&s->f, pls_dataset_load(s->f.context, &data, &s->f.data));
     s->model = pls_model_defaults();
@@ -49,13 +50,21 @@ static void build_network(subject *s, const pls_layer_spec *layers, int64_t coun
     network_check(&s->f, pls_system_initialize(s->f.system));
 }
 
-static void build_dense(subject *s, uint64_t seed) {
+static void build_dense_with(subject *s, uint64_t seed, pls_target_coding targets) {
     const pls_layer_spec layers[] = {
         {.type = PLS_LAYER_DENSE, .width = 32, .activation = PLS_TANH},
         {.type = PLS_LAYER_DENSE, .width = 32, .activation = PLS_TANH},
         {.type = PLS_LAYER_DENSE, .width = 2},
     };
-    build_network(s, layers, 3, 5, 1, seed);
+    build_network(s, layers, 3, 5, 1, seed, targets);
+}
+
+static void build_dense(subject *s, uint64_t seed) {
+    build_dense_with(s, seed, PLS_TARGETS_AUTO);
+}
+
+static void build_classes(subject *s, uint64_t seed) {
+    build_dense_with(s, seed, PLS_TARGETS_ONE_HOT);
 }
 
 static void build_convolution(subject *s, uint64_t seed) {
@@ -66,7 +75,7 @@ static void build_convolution(subject *s, uint64_t seed) {
         {.type = PLS_LAYER_FLATTEN},
         {.type = PLS_LAYER_DENSE, .width = 2},
     };
-    build_network(s, layers, 5, 2, 4, seed);
+    build_network(s, layers, 5, 2, 4, seed, PLS_TARGETS_ONE_HOT);
 }
 
 static void build_relu(subject *s, uint64_t seed) {
@@ -74,7 +83,7 @@ static void build_relu(subject *s, uint64_t seed) {
         {.type = PLS_LAYER_DENSE, .width = 32, .activation = PLS_RELU},
         {.type = PLS_LAYER_DENSE, .width = 2},
     };
-    build_network(s, layers, 2, 5, 1, seed);
+    build_network(s, layers, 2, 5, 1, seed, PLS_TARGETS_ONE_HOT);
 }
 
 static void build_planted(subject *s, pls_planted_type type, uint64_t seed) {
@@ -273,6 +282,112 @@ Test(audit, falsehoods_are_found) {
     build_planted(&s, PLS_PLANTED_LINEAR, 1);
     expect_caught(&s, "8", "mu", 30.0); /* (1 - eta mu) becomes faster than any descent */
     expect_caught(&s, "9", "mu", 1000.0);
+    network_tear_down(&s.f);
+    build_classes(&s, 2);
+    expect_caught(&s, "8''", "step", 200.0);
+    expect_caught(&s, "8''", "mu", 600.0);
+    network_tear_down(&s.f);
+}
+
+/* ---- cross entropy -----------------------------------------------------------------------------
+ */
+
+/* F = A w, n = 3 samples of k = 3 classes, 12 weights; A has orthogonal rows of norms 1 to 3. */
+enum { CLASSES = 3, CLASS_EQUATIONS = 9, CLASS_PARAMETERS = 12 };
+
+static double class_scale(int i) {
+    return 1.0 + i * 0.25;
+}
+
+static int apply_classes(void *user, const double *w, double *f) {
+    (void)user;
+    for (int i = 0; i < CLASS_EQUATIONS; i++) {
+        f[i] = class_scale(i) * w[i];
+    }
+    return 0;
+}
+
+static int push_classes(void *user, const double *w, const double *v, double *f) {
+    (void)w;
+    return apply_classes(user, v, f);
+}
+
+static int pull_classes(void *user, const double *w, const double *u, double *g) {
+    (void)user;
+    (void)w;
+    for (int i = 0; i < CLASS_PARAMETERS; i++) {
+        g[i] = i < CLASS_EQUATIONS ? class_scale(i) * u[i] : 0.0;
+    }
+    return 0;
+}
+
+static void build_linear_classes(subject *s, const double *targets) {
+    static const pls_smoothness smoothness = {0.0, PLS_EVIDENCE_EXACT};
+    pls_device_options device = support_device(1);
+    pls_user_system functions = {.samples = CLASSES,
+                                 .outputs = CLASSES,
+                                 .parameters = CLASS_PARAMETERS,
+                                 .targets = targets,
+                                 .smoothness = &smoothness,
+                                 .apply = apply_classes,
+                                 .pushforward = push_classes,
+                                 .pullback = pull_classes};
+    memset(s, 0, sizeof *s);
+    cr_assert_eq(pls_context_create(NULL, &s->f.context), PLS_OK);
+    network_check(&s->f, pls_device_open(s->f.context, &device, &s->f.device));
+    network_check(&s->f, pls_user_system_create(s->f.device, PLS_F64, &functions, &s->f.system));
+}
+
+static double constant_of(const pls_claim_result *result, const char *name) {
+    for (int c = 0; c < result->constant_count; c++) {
+        if (strcmp(result->constants[c].name, name) == 0) {
+            return result->constants[c].value;
+        }
+    }
+    return NAN;
+}
+
+/* From w = 0 every p is 1/3 and L_0 = 3 log 3. All is exact: beta_F = 0, lambda_min(K) = 1,
+ * L_F = 3, so beta = 9/2. */
+Test(audit, cross_entropy_is_exact_on_a_linear_system) {
+    const double targets[] = {1, 0, 0, 0, 0, 1, 0, 1, 0};
+    const double soft[] = {0.5, 0.5, 0, 0, 0, 1, 0, 1, 0};
+    subject s;
+    build_linear_classes(&s, targets);
+    pls_claim_result result = check(&s, "8''", NULL, 1.0);
+    double eps = constant_of(&result, "eps"), start = 3.0 * log(3.0);
+    double at_start = pow(1.0 - 1.0 / 3.0, 2.0) / start;
+    double at_end = pow(1.0 - exp(-eps / 3.0), 2.0) / eps;
+    double mu = 3.0 / 4.0 * fmin(at_start, at_end);
+    cr_expect_eq(result.verdict, PLS_VERDICT_HOLDS);
+    cr_expect(eps > 0.0 && eps < start);
+    cr_expect_float_eq(constant_of(&result, "mu_eps"), mu, 1e-12 * mu);
+    cr_expect_float_eq(constant_of(&result, "eta"), 2.0 / 9.0, 1e-12);
+    cr_expect_float_eq(constant_of(&result, "R"), 2.0 * sqrt(9.0 * start) / mu, 1e-7 / mu);
+    for (int c = 0; c < result.constant_count; c++) {
+        cr_expect_eq(result.constants[c].evidence, PLS_EVIDENCE_EXACT);
+    }
+    expect_caught(&s, "8''", "mu", 20.0);
+    network_tear_down(&s.f);
+    build_linear_classes(&s, soft);
+    result = check(&s, "8''", NULL, 1.0);
+    cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE);
+    cr_expect(strstr(result.detail, "one_hot") != NULL, "%s", result.detail);
+    network_tear_down(&s.f);
+}
+
+Test(audit, cross_entropy_on_networks) {
+    subject s;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        build_classes(&s, seed);
+        expect(&s, "8''", PLS_VERDICT_HOLDS);
+        network_tear_down(&s.f);
+    }
+    build_convolution(&s, 4);
+    expect(&s, "8''", PLS_VERDICT_HOLDS);
+    network_tear_down(&s.f);
+    build_dense(&s, 1);
+    expect(&s, "8''", PLS_VERDICT_NOT_APPLICABLE);
     network_tear_down(&s.f);
 }
 
