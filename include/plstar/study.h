@@ -166,7 +166,7 @@ typedef struct pls_study_run_options {
     int64_t side_by_side; /* cells measured at a time; 0 = as many as there are processors */
     int64_t memory;    /* bytes that they may take together; 0 = half of what is free. A cell that
                           takes more is measured alone */
-    int64_t resamples; /* of the intervals of fits */
+    int64_t resamples; /* of the intervals of fits; 0 = nothing is fitted */
     pls_study_observer observer; /* may be NULL */
     void *observer_user;
 } pls_study_run_options;

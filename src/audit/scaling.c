@@ -8,10 +8,10 @@
  * the bottleneck helps. */
 #include "audit/audit.h"
 #include "base/memory.h"
+#include "study/study.h"
 
 #include <math.h>
 
-static const double ROOT = -0.5, FLAT_GRADIENT = 0.1, FLAT = 0.2;
 static const int64_t BOTTLENECKS[] = {1, 4, 16, 64};
 enum { RESAMPLES = 1000, HESSIAN_SAMPLES = 1, NARROW = 4, DEEP = 3 };
 
@@ -38,6 +38,11 @@ static pls_status begin(scaling *s, pls_audit *audit, pls_claim_result *result) 
     *s = (scaling){.audit = audit, .result = result, .axis = PLS_AXIS_WIDTH};
     if (audit->subject->model == NULL) {
         return pls_claim_does_not_apply(result, "the system is not a network: it has no width");
+    }
+    if (audit->subject->model->parameterization != PLS_PARAMETERIZATION_NTK) {
+        return pls_claim_does_not_apply(
+            result, "exponents of the width are those of the ntk parameterization; set "
+                    "model.parameterization: ntk");
     }
     s->study = pls_study_defaults();
     s->model = *audit->subject->model;
@@ -70,11 +75,25 @@ static void ask(scaling *s, pls_quantity quantity) {
     s->study.quantities[quantity] = true;
 }
 
+static bool is_claimed(const scaling *s, pls_quantity quantity) {
+    pls_cell cell = pls_study_cell(&s->study, 0);
+    return pls_study_expectation(&s->study, &cell, quantity, false, s->axis).trend !=
+               PLS_TREND_NONE ||
+           pls_study_expectation(&s->study, &cell, quantity, true, s->axis).trend != PLS_TREND_NONE;
+}
+
 /* Measures all cells. A network for which there is no such study is a claim that does not apply. */
 static pls_status measure(scaling *s) {
     pls_context *context = s->audit->context;
     int64_t cells = pls_study_cells(&s->study);
     pls_status status = pls_study_check(context, &s->study);
+    for (int q = 0; q < PLS_QUANTITY_COUNT && status == PLS_OK; q++) {
+        if (s->study.quantities[q] && !is_claimed(s, (pls_quantity)q)) {
+            return pls_claim_does_not_apply(
+                s->result, "the theory names no such exponent for a network whose output is not "
+                           "linear; claim 5 is about these");
+        }
+    }
     if (status == PLS_ERROR_UNSUPPORTED || status == PLS_ERROR_CONFIG) {
         status = pls_claim_does_not_apply(s->result, "%s", pls_error_text(context));
         pls_error_clear(context);
@@ -126,26 +145,19 @@ static void describe(const scaling *s, const char *what) {
                        (long long)s->study.data->samples);
 }
 
-/* slope <= bound */
-static pls_status falls(const scaling *s, pls_quantity quantity, bool divide_log,
-                        const char *formula, double bound) {
+/* What the theory expects of the slope. */
+static pls_status expect(const scaling *s, pls_quantity quantity, bool divide_log,
+                         const char *formula) {
+    pls_cell cell = pls_study_cell(&s->study, 0);
+    pls_expectation expected =
+        pls_study_expectation(&s->study, &cell, quantity, divide_log, s->axis);
     pls_fit found;
     pls_status status = PLS_OK;
     PLS_TRY(s->audit->context, fit(s, quantity, divide_log, &found));
-    pls_claim_at_most(s->result, formula, pls_audit_seen(s->audit, "slope", found.slope), bound,
-                      found.slope - found.low);
-cleanup:
-    return status;
-}
-
-/* |slope| <= bound */
-static pls_status stays(const scaling *s, pls_quantity quantity, const char *formula,
-                        double bound) {
-    pls_fit found;
-    pls_status status = PLS_OK;
-    PLS_TRY(s->audit->context, fit(s, quantity, false, &found));
-    pls_claim_at_most(s->result, formula, fabs(pls_audit_seen(s->audit, "slope", found.slope)),
-                      bound, 0.5 * (found.high - found.low));
+    double slope = pls_audit_seen(s->audit, "slope", found.slope);
+    bool flat = expected.trend == PLS_TREND_FLAT;
+    pls_claim_at_most(s->result, formula, flat ? fabs(slope) : slope, expected.bound,
+                      flat ? 0.5 * (found.high - found.low) : found.slope - found.low);
 cleanup:
     return status;
 }
@@ -163,11 +175,10 @@ pls_status pls_check_hessian_scaling(pls_audit *audit, pls_claim_result *result)
         PLS_TRY(audit->context, measure(&s));
     }
     if (applies(&s)) {
-        PLS_TRY(audit->context, falls(&s, PLS_QUANTITY_HESSIAN_NORM, true,
-                                      "slope of max ||H_i(w_0)|| / sqrt(log m) <= -1/2", ROOT));
-        PLS_TRY(audit->context,
-                falls(&s, PLS_QUANTITY_HESSIAN_SPHERE, true,
-                      "slope of max ||H_i|| / sqrt(log m) on the sphere <= -1/2", ROOT));
+        PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_HESSIAN_NORM, true,
+                                       "slope of max ||H_i(w_0)|| / sqrt(log m) <= -1/2"));
+        PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_HESSIAN_SPHERE, true,
+                                       "slope of max ||H_i|| / sqrt(log m) on the sphere <= -1/2"));
         describe(&s, "norms at w_0, and the largest on a sphere around it, sampled");
     }
 cleanup:
@@ -184,8 +195,8 @@ pls_status pls_check_gradient_scaling(pls_audit *audit, pls_claim_result *result
         PLS_TRY(audit->context, measure(&s));
     }
     if (applies(&s)) {
-        PLS_TRY(audit->context, stays(&s, PLS_QUANTITY_GRADIENT_NORM,
-                                      "|slope of max ||grad F_i(w_0)||| <= 0.1", FLAT_GRADIENT));
+        PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_GRADIENT_NORM, false,
+                                       "|slope of max ||grad F_i(w_0)||| <= 0.1"));
         describe(&s, "the largest of all gradients");
     }
 cleanup:
@@ -203,8 +214,8 @@ pls_status pls_check_linearity_scaling(pls_audit *audit, pls_claim_result *resul
     }
     if (applies(&s)) {
         PLS_TRY(audit->context,
-                falls(&s, PLS_QUANTITY_NONLINEARITY, true,
-                      "slope of max |F_i - F_lin,i| / sqrt(log m) at distance R <= -1/2", ROOT));
+                expect(&s, PLS_QUANTITY_NONLINEARITY, true,
+                       "slope of max |F_i - F_lin,i| / sqrt(log m) at distance R <= -1/2"));
         describe(&s, "the largest over random, steepest and most curved directions, sampled");
     }
 cleanup:
@@ -221,8 +232,8 @@ pls_status pls_check_kernel_scaling(pls_audit *audit, pls_claim_result *result) 
         PLS_TRY(audit->context, measure(&s));
     }
     if (applies(&s)) {
-        PLS_TRY(audit->context, falls(&s, PLS_QUANTITY_KERNEL_CHANGE, false,
-                                      "slope of max ||K_t - K_0|| / ||K_0|| <= -1/2", ROOT));
+        PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_KERNEL_CHANGE, false,
+                                       "slope of max ||K_t - K_0|| / ||K_0|| <= -1/2"));
         describe(&s, "the largest along gradient descent");
     }
 cleanup:
@@ -240,8 +251,8 @@ pls_status pls_check_conditioning_scaling(pls_audit *audit, pls_claim_result *re
     }
     if (applies(&s)) {
         PLS_TRY(audit->context,
-                falls(&s, PLS_QUANTITY_MU_CHANGE, false,
-                      "slope of max |lambda_min(K) / lambda_min(K_0) - 1| <= -1/2", ROOT));
+                expect(&s, PLS_QUANTITY_MU_CHANGE, false,
+                       "slope of max |lambda_min(K) / lambda_min(K_0) - 1| <= -1/2"));
         describe(&s, "along gradient descent and on a sphere around w_0, sampled; mu often rises, "
                      "so that 1 - inf mu/mu_0 would read 0");
     }
@@ -259,9 +270,9 @@ static pls_status check_flat(scaling *s, const char *what) {
     PLS_TRY(context, measure(s));
     if (applies(s)) {
         PLS_TRY(context,
-                stays(s, PLS_QUANTITY_HESSIAN_NORM, "|slope of max ||H_i(w_0)||| <= 0.2", FLAT));
-        PLS_TRY(context, stays(s, PLS_QUANTITY_KERNEL_CHANGE,
-                               "|slope of max ||K_t - K_0|| / ||K_0||| <= 0.2", FLAT));
+                expect(s, PLS_QUANTITY_HESSIAN_NORM, false, "|slope of max ||H_i(w_0)||| <= 0.2"));
+        PLS_TRY(context, expect(s, PLS_QUANTITY_KERNEL_CHANGE, false,
+                                "|slope of max ||K_t - K_0|| / ||K_0||| <= 0.2"));
         describe(s, what);
     }
 cleanup:
@@ -313,10 +324,9 @@ pls_status pls_check_bottleneck_width(pls_audit *audit, pls_claim_result *result
         PLS_TRY(audit->context, measure(&s));
     }
     if (applies(&s)) {
-        PLS_TRY(audit->context, falls(&s, PLS_QUANTITY_HESSIAN_NORM, false,
-                                      "slope of max ||H_i(w_0)|| against the bottleneck's width "
-                                      "<= 0",
-                                      0.0));
+        PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_HESSIAN_NORM, false,
+                                       "slope of max ||H_i(w_0)|| against the bottleneck's width "
+                                       "<= 0"));
         describe(&s, "three wide hidden layers but for the middle one");
     }
 cleanup:

@@ -84,6 +84,7 @@ static const ready_study studies[] = {
       {"study.every", {"20000", "200000"}},
       {"study.step_sizes", {"[0.9]"}},
       {"study.until", {"1e-10"}},
+      {"study.resamples", {"no_fits"}},
       {"study.quantities", {"[filling, lambda_min, final_loss, pl_ratio_end]"}}}},
     {"almost",
      "PL* down to a loss: a linear rate although P is slightly below N",
@@ -97,6 +98,7 @@ static const ready_study studies[] = {
       {"study.every", {"5000", "50000"}},
       {"study.step_sizes", {"[0.9]"}},
       {"study.until", {"1e-10"}},
+      {"study.resamples", {"no_fits"}},
       {"study.quantities", {"[filling, rate, final_loss, pl_ratio_end]"}}}},
     {"critical-step",
      "steps below, between and above the critical ones: converges, catapults, diverges",
@@ -144,6 +146,10 @@ static bool section_is_given(const settings *all, const char *section) {
     return false;
 }
 
+static bool layers_are_given(const settings *all) {
+    return settings_origin(all, "model.layers") != ORIGIN_DEFAULT;
+}
+
 static pls_status apply(cli *program, settings *all, const ready_setting *list, int size,
                         bool model, bool data) {
     pls_status status = PLS_OK;
@@ -162,7 +168,7 @@ cleanup:
 
 pls_status ready_apply(cli *program, settings *all) {
     const ready_study *study = find(all->study.name);
-    bool model = section_is_given(all, "model."), data = section_is_given(all, "data.");
+    bool model = layers_are_given(all), data = section_is_given(all, "data.");
     pls_status status = PLS_OK;
     if (study == NULL && all->study.name[0] != '\0') {
         return cli_fail(program, PLS_ERROR_CONFIG,
@@ -182,7 +188,7 @@ cleanup:
 }
 
 pls_status ready_audit_apply(cli *program, settings *all) {
-    bool of_system = settings_are_of_system(all), model = section_is_given(all, "model.");
+    bool of_system = settings_are_of_system(all), model = layers_are_given(all);
     pls_status status = PLS_OK;
     for (int i = 0; audit[i].key != NULL; i++) {
         const ready_setting *one = &audit[i];

@@ -185,7 +185,12 @@ static void print_fit(const study_run *run, const csv_row *heads, const csv_row 
     if (low[0] != '\0') {
         printf("  [%.3f, %.3f]", atof(low), atof(cell_of(heads, row, "high")));
     }
-    printf("  against %s%s\n", cell_of(heads, row, "against"), place);
+    printf("  against %s%s", cell_of(heads, row, "against"), place);
+    if (*cell_of(heads, row, "verdict") != '\0') {
+        printf("; expected %s: %s", cell_of(heads, row, "expected"),
+               cell_of(heads, row, "verdict"));
+    }
+    printf("\n");
 }
 
 static pls_status print_fits(const study_run *run) {

@@ -5,6 +5,7 @@
 #include "report/bottom.h"
 #include "report/claims.h"
 #include "report/page_style.h"
+#include "report/slopes.h"
 #include "report/study_figures.h"
 #include "report/verdict.h"
 
@@ -659,13 +660,15 @@ void pls_page_compose(pls_text *page, const pls_report_run *run, const pls_repor
     heading(page, run, facts);
     if (run->claims != NULL) {
         pls_claims_append(page, run);
-    } else if (!run->is_study) {
+    } else if (run->is_study) {
+        pls_verdicts_append(page, run);
+    } else {
         key_numbers(page, run, facts);
         pls_bottom_append(page, run);
     }
     all_figures(page, figures, undrawn);
     if (run->is_study) {
-        pls_fits_append(page, run);
+        pls_other_slopes_append(page, run);
     }
     notes(page, run);
     configuration(page, run);

@@ -1,11 +1,12 @@
 /* The figures of a study: a quantity against the first axis that varies, a curve a combination of
  * the others. Points are geometric means over seeds, bars go from the least to the largest value.
- * Where the theory names a slope, a line of that slope starts at the first point. */
+ * Where the theory names a slope, a line of that slope starts at the first point of each curve. */
 #include "report/study_figures.h"
 
 #include "base/memory.h"
 #include "plstar/study.h"
 #include "report/axis.h"
+#include "report/slopes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,24 +20,6 @@ static const char *const axes[] = {"width", "depth", "activation", "output", "bo
 enum { ALONG = sizeof along / sizeof along[0], AXES = sizeof axes / sizeof axes[0] };
 
 static const char *const colours[PLS_FIGURE_BLOCKS] = {"#0072B2", "#D55E00", "#009E73", "#767676"};
-
-/* What the theory says of a quantity against the width; NaN: nothing. */
-static double slope_of(int quantity) {
-    switch (quantity) {
-    case PLS_QUANTITY_HESSIAN_NORM:
-    case PLS_QUANTITY_HESSIAN_SPHERE:
-    case PLS_QUANTITY_NONLINEARITY:
-    case PLS_QUANTITY_KERNEL_CHANGE:
-    case PLS_QUANTITY_MU_LOSS:
-    case PLS_QUANTITY_MU_CHANGE:
-    case PLS_QUANTITY_INFINITE_DISTANCE:
-        return -0.5;
-    case PLS_QUANTITY_GRADIENT_NORM:
-        return 0.0;
-    default:
-        return NAN;
-    }
-}
 
 typedef struct drawing {
     const pls_table *table;
@@ -163,20 +146,43 @@ static void write_axes(const drawing *d, pls_figure *figure) {
     pls_axis_write(&figure->script, &y, 'y', title);
 }
 
-static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZE],
+/* A curve of the figure. */
+typedef struct curve {
+    int64_t row; /* of study.csv: the first of its points */
+    char label[LABEL_SIZE];
+} curve;
+
+/* The theory's slopes, named once each. */
+static void write_theory(const pls_report_run *run, const drawing *d, const curve *curves,
+                         pls_figure *figure) {
+    bool named[3] = {false, false, false};
+    static const char *const names[] = {"slope 0", "slope −1/2", "slope −1/2, times √log m"};
+    for (int b = 0; b < figure->blocks; b++) {
+        const double *first = figure->block[b].values;
+        pls_theory_slope theory;
+        if (strcmp(d->table->heads[d->x], "width") != 0 ||
+            !pls_slopes_expected(run, d->name, curves[b].row, &theory)) {
+            continue;
+        }
+        int kind = theory.slope == 0.0 ? 0 : theory.log_factor ? 2 : 1;
+        pls_text_format(&figure->script, "%.17g*(x/%.17g)**(%g)", first[1], first[0], theory.slope);
+        if (theory.log_factor) {
+            pls_text_format(&figure->script, "*sqrt(log(x)/log(%.17g))", first[0]);
+        }
+        pls_text_format(&figure->script, named[kind] ? " notitle" : " title \"%s\"", names[kind]);
+        pls_text_append(&figure->script, " with lines linecolor rgb \"#767676\" linewidth 1.4 "
+                                         "dashtype (2,3), \\\n     ");
+        named[kind] = true;
+    }
+}
+
+static void write_script(const pls_report_run *run, const drawing *d, const curve *curves,
                          pls_figure *figure) {
     pls_text *script = &figure->script;
-    double slope = strcmp(d->table->heads[d->x], "width") == 0 ? slope_of(quantity) : NAN;
     pls_figure_start_script(figure);
     write_axes(d, figure);
     pls_text_append(script, "plot ");
-    if (!isnan(slope)) {
-        const double *first = figure->block[0].values;
-        pls_text_format(script,
-                        "%.17g*(x/%.17g)**(%g) title \"slope %s\" with lines linecolor rgb "
-                        "\"#767676\" linewidth 1.4 dashtype (2,3), \\\n     ",
-                        first[1], first[0], slope, slope == 0.0 ? "0" : "−1/2");
-    }
+    write_theory(run, d, curves, figure);
     for (int b = 0; b < figure->blocks; b++) {
         pls_text_format(script,
                         "\"figures/%s.dat\" index %d using 1:2:3:4 notitle with yerrorbars "
@@ -184,7 +190,7 @@ static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZ
                         "     \"figures/%s.dat\" index %d using 1:2 title \"%s\" with lines "
                         "linecolor rgb \"%s\" linewidth 1.8%s",
                         figure->name, b, colours[b], figure->name, b,
-                        labels[b][0] != '\0' ? labels[b] : "measured", colours[b],
+                        curves[b].label[0] != '\0' ? curves[b].label : "measured", colours[b],
                         b + 1 < figure->blocks ? ", \\\n     " : "\n");
     }
     pls_text_append(script, "unset output\n");
@@ -230,7 +236,7 @@ static void add_columns(pls_figure_block *block, const char *x) {
 pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *run, int index,
                                     pls_figure *figure) {
     drawing d = look_at(&run->study, pls_quantity_name((pls_quantity)index));
-    char labels[PLS_FIGURE_BLOCKS][LABEL_SIZE];
+    curve curves[PLS_FIGURE_BLOCKS];
     double *counts = NULL;
     bool more = false;
     pls_status status = PLS_OK;
@@ -252,12 +258,13 @@ pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *
         PLS_TRY(context, pls_allocate(context, run->study.rows * COLUMNS, sizeof(double),
                                       "a figure", &block->values));
         add_columns(block, run->study.heads[d.x]);
-        label_of(&d, i, labels[figure->blocks]);
+        curves[figure->blocks].row = i;
+        label_of(&d, i, curves[figure->blocks].label);
         figure->blocks++;
         gather(&d, i, block, counts);
     }
     if (figure->blocks > 0 && figure->block[0].rows > 1) {
-        write_script(&d, index, labels, figure);
+        write_script(run, &d, curves, figure);
         write_caption(run, &d, index, more, &figure->caption);
     }
 cleanup:
@@ -271,6 +278,7 @@ cleanup:
 void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     const char *purpose = pls_report_string(run, "purpose");
     double cells = pls_report_number(run, "cells"), done = pls_report_number(run, "cells_done");
+    int64_t spoken_of, met;
     if (purpose != NULL && *purpose != '\0') {
         pls_text_append(text, "This study looks at ");
         pls_text_escape(text, purpose, (int64_t)strlen(purpose));
@@ -285,56 +293,9 @@ void pls_study_verdict(pls_text *text, const pls_report_run *run) {
         pls_text_integer(text, cells);
         pls_text_append(text, cells == 1.0 ? " network was measured." : " networks were measured.");
     }
-}
-
-static void append_cell(pls_text *page, const pls_table *table, int64_t row, const char *head) {
-    double value = pls_table_number(table, row, pls_table_column(table, head));
-    if (isnan(value)) {
-        pls_text_append(page, "<td>–</td>");
-    } else {
-        pls_text_format(page, "<td>%.3f</td>", value);
+    pls_slopes_count(run, &spoken_of, &met);
+    if (spoken_of > 0) {
+        pls_text_format(text, " Of %lld slopes that the theory names %lld hold.",
+                        (long long)spoken_of, (long long)met);
     }
-}
-
-void pls_fits_append(pls_text *page, const pls_report_run *run) {
-    const pls_table *fits = &run->fits;
-    int name = pls_table_column(fits, "quantity"), against = pls_table_column(fits, "against");
-    if (fits->rows == 0) {
-        return;
-    }
-    pls_text_append(page, "<section><h2>Slopes</h2>\n<div class=\"wide\"><table class=\"claims\">"
-                          "<thead><tr><th scope=\"col\">Quantity</th><th scope=\"col\">Slope</th>"
-                          "<th scope=\"col\">Low</th><th scope=\"col\">High</th>"
-                          "<th scope=\"col\">Against</th><th scope=\"col\">Of networks with</th>"
-                          "</tr></thead><tbody>\n");
-    for (int64_t i = 0; i < fits->rows; i++) {
-        const char *words[] = {pls_table_word(fits, i, name), pls_table_word(fits, i, against)};
-        bool first = true;
-        if (isnan(pls_table_number(fits, i, pls_table_column(fits, "slope")))) {
-            continue;
-        }
-        pls_text_append(page, "<tr><th scope=\"row\"><code>");
-        pls_text_escape(page, words[0], (int64_t)strlen(words[0]));
-        pls_text_append(page, "</code></th>");
-        append_cell(page, fits, i, "slope");
-        append_cell(page, fits, i, "low");
-        append_cell(page, fits, i, "high");
-        pls_text_append(page, "<td>");
-        pls_text_escape(page, words[1], (int64_t)strlen(words[1]));
-        pls_text_append(page, "</td><td>");
-        for (int a = 0; a < AXES; a++) {
-            const char *value = pls_table_word(fits, i, pls_table_column(fits, axes[a]));
-            if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
-                pls_text_format(page, "%s%s ", first ? "" : ", ", axes[a]);
-                pls_text_escape(page, value, (int64_t)strlen(value));
-                first = false;
-            }
-        }
-        pls_text_append(page, first ? "–</td></tr>\n" : "</td></tr>\n");
-    }
-    pls_text_append(page,
-                    "</tbody></table></div>\n<p><small>Powers fitted to logarithms by weighted "
-                    "least squares, with 95 % bootstrap intervals; <code>_log</code>: of the "
-                    "quantity divided by √log&nbsp;width. The theory gives upper bounds, so "
-                    "that a slope may be steeper.</small></p></section>\n");
 }

@@ -1,4 +1,4 @@
-/* Figures and fits of a study's page. */
+/* Figures of a study's page. */
 #ifndef PLSTAR_REPORT_STUDY_FIGURES_H
 #define PLSTAR_REPORT_STUDY_FIGURES_H
 
@@ -9,8 +9,7 @@
 pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *run, int index,
                                     pls_figure *figure);
 
-/* A sentence, and the table of fits. */
+/* A sentence or two. */
 void pls_study_verdict(pls_text *text, const pls_report_run *run);
-void pls_fits_append(pls_text *page, const pls_report_run *run);
 
 #endif

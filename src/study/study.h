@@ -74,6 +74,28 @@ pls_status pls_cell_measure_kernel(pls_cell_run *run);
 pls_status pls_cell_measure_sphere(pls_cell_run *run);
 pls_status pls_cell_measure_path(pls_cell_run *run);
 
+/* ---- what the theory expects of slopes --------------------------------------------------------
+ */
+
+typedef enum pls_trend {
+    PLS_TREND_NONE,    /* the theory says nothing */
+    PLS_TREND_AT_MOST, /* slope <= bound */
+    PLS_TREND_FLAT     /* |slope| <= bound */
+} pls_trend;
+
+typedef struct pls_expectation {
+    pls_trend trend;
+    double bound;
+} pls_expectation;
+
+/* Of the networks that differ from a cell along one axis. */
+pls_expectation pls_study_expectation(const pls_study *study, const pls_cell *cell,
+                                      pls_quantity quantity, bool divide_log,
+                                      pls_axis_kind against);
+
+/* Whether a slope meets a trend, within its interval; false where there is no interval. */
+bool pls_fit_meets(const pls_fit *fit, const pls_expectation *expectation);
+
 /* ---- results in files ------------------------------------------------------------------------ */
 
 /* What a cell's word on an axis is: "64", "tanh", "model". `text` holds at least 32 bytes. */

@@ -85,6 +85,23 @@ static void write_number(const tables *t, double value) {
     }
 }
 
+/* "<= -0.5,holds": what the theory expects, and whether the slope meets it; both may be empty. */
+static void write_verdict(const tables *t, const pls_cell *cell, pls_quantity quantity, bool divide,
+                          const pls_fit *fit) {
+    pls_expectation expected = pls_study_expectation(t->study, cell, quantity, divide, t->against);
+    if (expected.trend == PLS_TREND_NONE) {
+        fprintf(t->stream, ",,");
+        return;
+    }
+    fprintf(t->stream, expected.trend == PLS_TREND_FLAT ? ",|slope| <= %g" : ",<= %g",
+            expected.bound);
+    bool can_tell = isfinite(fit->low) && isfinite(fit->high);
+    fprintf(t->stream, ",%s",
+            !can_tell                       ? ""
+            : pls_fit_meets(fit, &expected) ? "holds"
+                                            : "violated");
+}
+
 static pls_status write_fit(tables *t, const pls_cell *cell, pls_quantity quantity, bool divide) {
     pls_fit fit;
     int64_t count = 0;
@@ -107,8 +124,10 @@ static pls_status write_fit(tables *t, const pls_cell *cell, pls_quantity quanti
     write_cell(t, cell, PLS_AXIS_SEED - 1);
     write_number(t, fit.intercept);
     write_number(t, fit.misfit);
-    fprintf(t->stream, ",%lld,%lld,%lld\n", (long long)fit.groups, (long long)fit.points,
+    fprintf(t->stream, ",%lld,%lld,%lld", (long long)fit.groups, (long long)fit.points,
             (long long)fit.left_out);
+    write_verdict(t, cell, quantity, divide, &fit);
+    fprintf(t->stream, "\n");
 cleanup:
     return status;
 }
@@ -146,10 +165,10 @@ static pls_status write_fits(tables *t) {
     for (int a = 0; a < PLS_AXIS_SEED; a++) {
         fprintf(t->stream, ",%s", pls_axis_name((pls_axis_kind)a));
     }
-    fprintf(t->stream, ",intercept,misfit,groups,points,left_out\n");
+    fprintf(t->stream, ",intercept,misfit,groups,points,left_out,expected,verdict\n");
     for (size_t i = 0; i < sizeof along / sizeof along[0]; i++) {
         t->against = along[i];
-        if (t->study->axes[along[i]].count > 1) {
+        if (t->resamples > 0 && t->study->axes[along[i]].count > 1) {
             PLS_TRY(t->context, write_fits_along(t));
         }
     }

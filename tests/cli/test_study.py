@@ -46,7 +46,12 @@ class Study(Case):
         low, slope, high = (float(fits["hessian_norm"][key]) for key in ("low", "slope", "high"))
         self.assertLessEqual(low, slope)
         self.assertLessEqual(slope, high)
+        self.assertEqual(fits["hessian_norm_log"]["expected"], "<= -0.5")
+        self.assertIn(fits["hessian_norm_log"]["verdict"], ("holds", "violated"))
+        self.assertEqual((fits["hessian_norm"]["expected"], fits["hessian_norm"]["verdict"]),
+                         ("", ""))
         self.assertIn("gradient_norm", found.stdout)
+        self.assertIn("expected |slope| <= 0.1", found.stdout)
         summary = self.summary("a")
         self.assertEqual((summary["command"], summary["cells"], summary["cells_done"]),
                          ("study", 6, 6))
@@ -60,7 +65,8 @@ class Study(Case):
         for name in QUANTITIES.strip("[]").split(", "):
             self.assertIn(f'id="figure-{name}"', page)
             self.assertTrue(os.path.exists(self.path("a", "figures", f"{name}.svg")), name)
-        self.assertIn("Slopes", page)
+        self.assertLess(page.index("<h2>Verdicts</h2>"), page.index("<h2>Figures</h2>"))
+        self.assertIn("<h2>Other slopes</h2>", page)
         self.assertIn("slope −1/2", page)
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
         os.unlink(self.path("a", "report.html"))
@@ -69,6 +75,14 @@ class Study(Case):
         with open(self.path("a", "fits.csv"), "a") as stream:
             stream.write("one,cell\n")
         self.refused(3, "report", "a", words=["fits.csv", "cells"])
+
+    def test_without_fits(self):
+        found = self.small("a", "--set", "study.resamples=no_fits", "--set", "output.report=true")
+        self.assertEqual(self.rows("a", "fits.csv"), [])
+        self.assertNotIn("slopes", found.stdout)
+        page = self.read("a", "report.html").decode()
+        self.assertNotIn("<h2>Verdicts</h2>", page)
+        self.assertNotIn("slope −1/2", page)
 
     def test_a_study_grows(self):
         self.small("a")

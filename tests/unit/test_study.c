@@ -691,6 +691,63 @@ Test(study, bytes_are_an_upper_bound) {
     expect_bound(&model, &data, "images");
 }
 
+/* ---- what the theory expects -------------------------------------------------------------------
+ */
+
+static void expect_trend(const pls_study *study, const pls_cell *cell, pls_quantity quantity,
+                         bool divide_log, pls_axis_kind against, pls_trend trend, double bound) {
+    pls_expectation found = pls_study_expectation(study, cell, quantity, divide_log, against);
+    cr_expect_eq(found.trend, trend, "%s: %d", pls_quantity_name(quantity), (int)found.trend);
+    cr_expect(trend == PLS_TREND_NONE || found.bound == bound, "%s: %g",
+              pls_quantity_name(quantity), found.bound);
+}
+
+Test(study, expects_what_the_theory_says) {
+    const pls_axis_kind width = PLS_AXIS_WIDTH, neck = PLS_AXIS_BOTTLENECK;
+    base b = set_up();
+    pls_study study = study_of(&b);
+    pls_cell cell = pls_study_cell(&study, 0);
+    expect_trend(&study, &cell, PLS_QUANTITY_GRADIENT_NORM, false, width, PLS_TREND_FLAT, 0.1);
+    expect_trend(&study, &cell, PLS_QUANTITY_HESSIAN_NORM, true, width, PLS_TREND_AT_MOST, -0.5);
+    expect_trend(&study, &cell, PLS_QUANTITY_HESSIAN_NORM, false, width, PLS_TREND_NONE, 0.0);
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, width, PLS_TREND_AT_MOST, -0.5);
+    expect_trend(&study, &cell, PLS_QUANTITY_DISTANCE, false, width, PLS_TREND_NONE, 0.0);
+    expect_trend(&study, &cell, PLS_QUANTITY_HESSIAN_NORM, false, neck, PLS_TREND_AT_MOST, 0.0);
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, PLS_AXIS_DEPTH, PLS_TREND_NONE,
+                 0.0);
+    cell.at[neck] = 4;
+    expect_trend(&study, &cell, PLS_QUANTITY_HESSIAN_NORM, false, width, PLS_TREND_FLAT, 0.2);
+    expect_trend(&study, &cell, PLS_QUANTITY_HESSIAN_NORM, true, width, PLS_TREND_NONE, 0.0);
+    expect_trend(&study, &cell, PLS_QUANTITY_GRADIENT_NORM, false, width, PLS_TREND_NONE, 0.0);
+    cell.at[neck] = 0;
+    cell.at[PLS_AXIS_OUTPUT] = PLS_SWISH;
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, width, PLS_TREND_FLAT, 0.2);
+    expect_trend(&study, &cell, PLS_QUANTITY_MU_CHANGE, false, width, PLS_TREND_NONE, 0.0);
+    cell.at[PLS_AXIS_OUTPUT] = -1;
+    b.layers[2].activation = PLS_TANH; /* the model's own output */
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, width, PLS_TREND_FLAT, 0.2);
+    cell.at[PLS_AXIS_OUTPUT] = PLS_IDENTITY;
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, width, PLS_TREND_AT_MOST, -0.5);
+    b.model.parameterization = PLS_PARAMETERIZATION_STANDARD;
+    expect_trend(&study, &cell, PLS_QUANTITY_KERNEL_CHANGE, false, width, PLS_TREND_NONE, 0.0);
+    tear_down(&b);
+}
+
+Test(study, slopes_meet_what_is_expected_within_their_interval) {
+    const pls_expectation falls = {PLS_TREND_AT_MOST, -0.5}, flat = {PLS_TREND_FLAT, 0.1};
+    pls_fit fit = {.slope = -0.48, .low = -0.51, .high = -0.45};
+    cr_expect(pls_fit_meets(&fit, &falls));
+    cr_expect(!pls_fit_meets(&fit, &flat));
+    fit.low = -0.49;
+    cr_expect(!pls_fit_meets(&fit, &falls));
+    fit = (pls_fit){.slope = 0.12, .low = 0.08, .high = 0.16};
+    cr_expect(pls_fit_meets(&fit, &flat));
+    fit.slope = -0.2;
+    cr_expect(!pls_fit_meets(&fit, &flat));
+    fit = (pls_fit){.slope = 0.05, .low = NAN, .high = NAN};
+    cr_expect(!pls_fit_meets(&fit, &flat) && !pls_fit_meets(&fit, &falls));
+}
+
 /* ---- fits
  * ---------------------------------------------------------------------------------------- */
 

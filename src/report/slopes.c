@@ -1,0 +1,188 @@
+/* The slopes of a study; see slopes.h. A row of fits.csv has the axes of its networks in columns of
+ * their names, but for the one that the fit goes along. */
+#include "report/slopes.h"
+
+#include "plstar/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char log_ending[] = "_log";
+
+static const char *word(const pls_table *table, int64_t row, const char *head) {
+    return pls_table_word(table, row, pls_table_column(table, head));
+}
+
+static double number(const pls_table *table, int64_t row, const char *head) {
+    return pls_table_number(table, row, pls_table_column(table, head));
+}
+
+static bool has_log_factor(const char *quantity) {
+    size_t length = strlen(quantity), ending = sizeof log_ending - 1;
+    return length > ending && strcmp(quantity + length - ending, log_ending) == 0;
+}
+
+static size_t plain_length(const char *quantity) {
+    return strlen(quantity) - (has_log_factor(quantity) ? sizeof log_ending - 1 : 0);
+}
+
+static bool is_expected(const pls_table *fits, int64_t row) {
+    return *word(fits, row, "verdict") != '\0';
+}
+
+static bool varies(const pls_table *table, const char *head) {
+    for (int64_t i = 1; i < table->rows; i++) {
+        if (strcmp(word(table, i, head), word(table, 0, head)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a fit was made over networks like that of a row of study.csv. */
+static bool is_of(const pls_report_run *run, int64_t fit, int64_t row) {
+    const char *against = word(&run->fits, fit, "against");
+    for (int a = 0; a < PLS_AXIS_SEED; a++) {
+        const char *axis = pls_axis_name((pls_axis_kind)a);
+        if (strcmp(axis, against) != 0 &&
+            strcmp(word(&run->fits, fit, axis), word(&run->study, row, axis)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pls_slopes_expected(const pls_report_run *run, const char *quantity, int64_t row,
+                         pls_theory_slope *expected) {
+    const char *along = pls_axis_name(PLS_AXIS_WIDTH);
+    for (int64_t i = 0; i < run->fits.rows; i++) {
+        const char *name = word(&run->fits, i, "quantity"), *text = word(&run->fits, i, "expected");
+        size_t length = plain_length(name);
+        if (*text != '\0' && strlen(quantity) == length && strncmp(name, quantity, length) == 0 &&
+            strcmp(word(&run->fits, i, "against"), along) == 0 && is_of(run, i, row)) {
+            expected->slope = *text == '|' ? 0.0 : atof(text + strcspn(text, "-0123456789"));
+            expected->log_factor = has_log_factor(name);
+            return true;
+        }
+    }
+    return false;
+}
+
+void pls_slopes_count(const pls_report_run *run, int64_t *spoken_of, int64_t *met) {
+    *spoken_of = *met = 0;
+    for (int64_t i = 0; i < run->fits.rows; i++) {
+        *spoken_of += is_expected(&run->fits, i);
+        *met += strcmp(word(&run->fits, i, "verdict"), "holds") == 0;
+    }
+}
+
+/* ---- tables ------------------------------------------------------------------------------------
+ */
+
+static void escape(pls_text *page, const char *text) {
+    pls_text_escape(page, text, (int64_t)strlen(text));
+}
+
+static void append_quantity(pls_text *page, const char *quantity) {
+    size_t length = plain_length(quantity);
+    pls_text_append(page, "<tr><th scope=\"row\"><code>");
+    escape(page, quantity);
+    pls_text_append(page, "</code><small>");
+    for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+        const char *name = pls_quantity_name((pls_quantity)q);
+        if (strlen(name) == length && strncmp(name, quantity, length) == 0) {
+            pls_text_formula(page, pls_quantity_meaning((pls_quantity)q));
+        }
+    }
+    pls_text_append(page, has_log_factor(quantity) ? ", divided by √log&nbsp;m" : "");
+    pls_text_append(page, "</small></th>");
+}
+
+/* "width; output swish": what the fit goes along, and what tells its networks from others. */
+static void append_networks(pls_text *page, const pls_report_run *run, int64_t row) {
+    pls_text_append(page, "<td data-label=\"Against\">");
+    escape(page, word(&run->fits, row, "against"));
+    for (int a = 0; a < PLS_AXIS_SEED; a++) {
+        const char *axis = pls_axis_name((pls_axis_kind)a), *value = word(&run->fits, row, axis);
+        if (*value != '\0' && varies(&run->study, axis)) {
+            pls_text_format(page, "; %s ", axis);
+            escape(page, value);
+        }
+    }
+    pls_text_append(page, "</td>");
+}
+
+static void append_slope(pls_text *page, const pls_table *fits, int64_t row) {
+    double low = number(fits, row, "low"), high = number(fits, row, "high");
+    pls_text_format(page, "<td data-label=\"Slope\">%.3f</td><td data-label=\"Interval\">",
+                    number(fits, row, "slope"));
+    if (isnan(low)) {
+        pls_text_append(page, "–</td>");
+    } else {
+        pls_text_format(page, "[%.3f,&nbsp;%.3f]</td>", low, high);
+    }
+}
+
+static void append_verdict(pls_text *page, const pls_table *fits, int64_t row) {
+    const char *verdict = word(fits, row, "verdict");
+    pls_text_append(page, "<td data-label=\"Expected\">");
+    pls_text_formula(page, word(fits, row, "expected"));
+    pls_text_append(page, strcmp(verdict, "holds") == 0
+                              ? "</td><td class=\"holds\" data-label=\"Verdict\">"
+                              : "</td><td class=\"violated\" data-label=\"Verdict\">");
+    escape(page, verdict);
+    pls_text_append(page, "</td>");
+}
+
+/* Of the slopes with a verdict, or of those without. */
+static void append_table(pls_text *page, const pls_report_run *run, bool verdicts) {
+    const pls_table *fits = &run->fits;
+    pls_text_append(page, "<div class=\"wide\"><table class=\"claims\"><thead><tr>"
+                          "<th scope=\"col\">Quantity</th><th scope=\"col\">Against</th>"
+                          "<th scope=\"col\">Slope</th><th scope=\"col\">Interval</th>");
+    pls_text_append(page, verdicts ? "<th scope=\"col\">Expected</th><th scope=\"col\">Verdict</th>"
+                                   : "");
+    pls_text_append(page, "</tr></thead><tbody>\n");
+    for (int64_t i = 0; i < fits->rows; i++) {
+        if (is_expected(fits, i) != verdicts || isnan(number(fits, i, "slope"))) {
+            continue;
+        }
+        append_quantity(page, word(fits, i, "quantity"));
+        append_networks(page, run, i);
+        append_slope(page, fits, i);
+        if (verdicts) {
+            append_verdict(page, fits, i);
+        }
+        pls_text_append(page, "</tr>\n");
+    }
+    pls_text_append(page, "</tbody></table></div>\n");
+}
+
+void pls_verdicts_append(pls_text *page, const pls_report_run *run) {
+    int64_t spoken_of, met;
+    pls_slopes_count(run, &spoken_of, &met);
+    if (spoken_of == 0) {
+        return;
+    }
+    pls_text_append(page, "<section><h2>Verdicts</h2>\n");
+    append_table(page, run, true);
+    pls_text_append(page,
+                    "<p><small>Powers fitted to logarithms by weighted least squares, with 95 % "
+                    "bootstrap intervals. The theory gives upper bounds up to logarithms, so that "
+                    "a slope may be steeper; it <b>holds</b> where the interval reaches what is "
+                    "expected.</small></p></section>\n");
+}
+
+void pls_other_slopes_append(pls_text *page, const pls_report_run *run) {
+    bool there = false;
+    for (int64_t i = 0; i < run->fits.rows && !there; i++) {
+        there = !is_expected(&run->fits, i) && !isnan(number(&run->fits, i, "slope"));
+    }
+    if (there) {
+        pls_text_append(page, "<section><h2>Other slopes</h2>\n<details><summary>Of which the "
+                              "theory says nothing, or nothing for so few networks</summary>\n");
+        append_table(page, run, false);
+        pls_text_append(page, "</details></section>\n");
+    }
+}
