@@ -31,7 +31,7 @@ cleanup:
     return status;
 }
 
-/* Runs gradient descent and stays at its end. */
+/* Runs gradient descent and stays at its end; an infinite distance if it diverges. */
 static pls_status travel(pls_audit *audit, const pls_convergence *theorem, pls_theorem *t,
                          double *distance) {
     pls_train_options options = pls_train_options_defaults();
@@ -48,6 +48,11 @@ static pls_status travel(pls_audit *audit, const pls_convergence *theorem, pls_t
     }
     *distance = run.last.distance;
     t->end = run.last.loss;
+    if (status == PLS_DIVERGED) {
+        pls_error_clear(audit->context);
+        *distance = INFINITY;
+        status = PLS_OK;
+    }
     pls_train_result_destroy(audit->context, &run);
     return status;
 }
@@ -137,6 +142,11 @@ static pls_status sample(sampler *s) {
     PLS_TRY(audit->context, widen(s));
     for (int round = 0; round < SAMPLED_ROUNDS; round++) {
         PLS_TRY(audit->context, travel(audit, s->theorem, s->t, &distance));
+        if (isinf(distance)) {
+            s->t->extent = INFINITY;
+            s->t->mu = 0.0;
+            break;
+        }
         if (distance <= s->t->extent * (1.0 + SAMPLED_SLACK)) {
             break;
         }
@@ -184,6 +194,10 @@ static pls_status tell_why_not(pls_audit *audit, const pls_theorem *t, bool know
         status = pls_claim_does_not_apply(
             result, "lambda_min(K_0) lies below its floor of %.3g: mu > 0 is not given",
             spectrum.floor);
+    } else if (isinf(t->extent)) {
+        status = pls_claim_does_not_apply(
+            result, "gradient descent diverges with the step that constants sampled at w_0 give: "
+                    "they say nothing of its path; take a wider network, or smaller targets");
     } else if (known) {
         status = pls_claim_does_not_apply(
             result,

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import time
+import unittest
 
-from support import Case, PROGRAM, main, on_device
+from support import Case, PROGRAM, main, on_device, run
 
 QUICK = ["--set", "audit.steps=10", "--set", "audit.runs=5", "--set", "audit.directions=2", "--set",
          "audit.equations=8", "--set", "audit.widths=[16,32]", "--set", "audit.seeds=2", "--set",
@@ -52,6 +53,20 @@ class Audit(Case):
         self.assertEqual(set(again), {"7", "8'"})
         first = {claim["number"]: claim for claim in claims}
         self.assertEqual(again["7"]["measured"], first["7"]["measured"])
+
+    @unittest.skipUnless("PLSTAR_WRONG_PRODUCTS" in os.environ,
+                         "the library with wrong products was not built")
+    def test_a_violated_law_is_the_exit_status(self):
+        environment = {**os.environ, "LD_PRELOAD": os.environ["PLSTAR_WRONG_PRODUCTS"]}
+        found = run("audit", *QUICK, *NETWORK, "--claims", "7", "--out", "a", cwd=self.folder,
+                    env=environment)
+        self.assertEqual(found.returncode, 1, (found.stdout, found.stderr))
+        (claim,) = self.claims("a")
+        self.assertEqual(claim["verdict"], "violated")
+        self.assertLess(claim["margin"], -claim["error"])
+        self.assertEqual(self.summary("a")["laws_violated"], 1)
+        self.assertIn("premise", found.stderr)
+        self.good("audit", *QUICK, *NETWORK, "--claims", "7", "--out", "b")
 
     def test_a_number_takes_its_parts_along(self):
         self.good("audit", *QUICK, *NETWORK, "--claims", "5", "--out", "a")
