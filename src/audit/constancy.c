@@ -1,7 +1,9 @@
 /* Claim 17: a kernel that changes by its own size is no obstacle. Networks with a non-linear
  * output, and with a bottleneck, whose kernels do not become constant with the width, converge at a
  * linear rate all the same: the loss reaches a thousandth, while the kernel changes by a tenth or
- * more. */
+ * more. The output is softplus and the targets are 1 and 2, which it reaches: phi' stays away from 0,
+ * and so does mu. (With swish, which is not monotone, an output that starts beyond the minimum stays
+ * there.) */
 #include "audit/audit.h"
 #include "base/memory.h"
 
@@ -40,7 +42,7 @@ cleanup:
 }
 
 pls_status pls_check_constancy(pls_audit *audit, pls_claim_result *result) {
-    static const int64_t classes[] = {0, 1};
+    static const int64_t classes[] = {1, 2};
     pls_layer_spec layers[] = {
         {.type = PLS_LAYER_DENSE, .width = 512, .activation = PLS_TANH},
         {.type = PLS_LAYER_DENSE, .width = 512, .activation = PLS_TANH},
@@ -61,14 +63,14 @@ pls_status pls_check_constancy(pls_audit *audit, pls_claim_result *result) {
     model.input_shape[0] = data.dimension;
     model.layer_count = 3;
     model.layers = layers;
-    PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_OUTPUT, PLS_SWISH, 2,
+    PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_OUTPUT, PLS_SOFTPLUS, 2,
                                  "non-linear output: L_T / L_0 <= 0.001",
                                  "non-linear output: kernel change >= 0.1", result));
     PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_BOTTLENECK, 4, 3,
                                  "bottleneck of 4: L_T / L_0 <= 0.001",
                                  "bottleneck of 4: kernel change >= 0.1", result));
     pls_claim_describe(result,
-                       "networks of width 512 on %d digits of two kinds, with swish as output "
+                       "networks of width 512 on %d digits of two kinds, with softplus as output "
                        "and with a bottleneck; it does not depend on the system",
                        (int)SAMPLES);
 cleanup:
