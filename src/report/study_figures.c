@@ -7,11 +7,12 @@
 #include "plstar/study.h"
 #include "report/axis.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 4, LABEL_SIZE = 128 };
+enum { COLUMNS = 4 };
 
 static const char *const along[] = {"width", "bottleneck", "depth", "step"};
 static const char *const axes[] = {"width", "depth", "activation", "output", "bottleneck", "step"};
@@ -19,6 +20,9 @@ static const char *const axes[] = {"width", "depth", "activation", "output", "bo
 enum { ALONG = sizeof along / sizeof along[0], AXES = sizeof axes / sizeof axes[0] };
 
 static const char *const colours[PLS_FIGURE_BLOCKS] = {"#0072B2", "#D55E00", "#009E73", "#767676"};
+
+/* Discs, squares, triangles, diamonds: curves can be told apart without their colours. */
+static const int points[PLS_FIGURE_BLOCKS] = {7, 5, 9, 13};
 
 /* What the theory says of a quantity against the width; NaN: nothing. */
 static double slope_of(int quantity) {
@@ -37,6 +41,29 @@ static double slope_of(int quantity) {
         return NAN;
     }
 }
+
+/* Titles of vertical axes; what the letters mean stands above the figure. */
+static const char *const formulas[PLS_QUANTITY_COUNT] = {
+    [PLS_QUANTITY_GRADIENT_NORM] = "max ‖∇{/:Italic F_i}‖",
+    [PLS_QUANTITY_HESSIAN_NORM] = "max ‖{/:Italic H_i}‖",
+    [PLS_QUANTITY_HESSIAN_SPHERE] = "max ‖{/:Italic H_i}‖",
+    [PLS_QUANTITY_NONLINEARITY] = "max |{/:Italic F_i} − {/:Italic F}_{lin,{/:Italic i}}|",
+    [PLS_QUANTITY_TAYLOR_RATIO] = "distance over its bound",
+    [PLS_QUANTITY_LAMBDA_MIN] = "λ_{min}({/:Italic K}_0)",
+    [PLS_QUANTITY_LAMBDA_MAX] = "λ_{max}({/:Italic K}_0)",
+    [PLS_QUANTITY_KERNEL_CHANGE] = "max ‖{/:Italic K_t} − {/:Italic K}_0‖_F / ‖{/:Italic K}_0‖_F",
+    [PLS_QUANTITY_MU_LOSS] = "1 − inf μ / μ_0",
+    [PLS_QUANTITY_MU_CHANGE] = "max |μ / μ_0 − 1|",
+    [PLS_QUANTITY_DISTANCE] = "‖{/:Italic w_T} − {/:Italic w}_0‖",
+    [PLS_QUANTITY_STEPS] = "steps",
+    [PLS_QUANTITY_FINAL_LOSS] = "{/:Italic L_T} / {/:Italic L}_0",
+    [PLS_QUANTITY_LOSS_PEAK] = "max {/:Italic L_t} / {/:Italic L}_0",
+    [PLS_QUANTITY_RATE] = "decrease of log {/:Italic L} a step",
+    [PLS_QUANTITY_PL_RATIO_END] = "PL ratio",
+    [PLS_QUANTITY_FLATNESS] = "λ_{max}({/:Italic K_T}) / λ_{max}({/:Italic K}_0)",
+    [PLS_QUANTITY_INFINITE_DISTANCE] = "‖{/:Italic K}_0 − Θ‖_F / ‖Θ‖_F",
+    [PLS_QUANTITY_FILLING] = "{/:Italic P} / {/:Italic N}",
+};
 
 typedef struct drawing {
     const pls_table *table;
@@ -126,28 +153,27 @@ static void gather(const drawing *d, int64_t like, pls_figure_block *block, doub
     qsort(block->values, (size_t)block->rows, COLUMNS * sizeof(double), by_x);
 }
 
-/* "output swish, bottleneck 4": what tells the curve from others. */
-static void label_of(const drawing *d, int64_t row, char label[LABEL_SIZE]) {
+/* "output swish, bottleneck 4": what tells the curve from others. It becomes part of a script,
+ * where other characters than words have would be commands. */
+static void label_of(const drawing *d, int64_t row, char label[PLS_LABEL_SIZE]) {
     size_t used = 0;
     label[0] = '\0';
     for (int i = 0; i < AXES; i++) {
         int column = d->columns[i];
-        if (column != d->x && varies(d->table, column) && used < LABEL_SIZE) {
-            used +=
-                (size_t)snprintf(label + used, LABEL_SIZE - used, "%s%s %s", used > 0 ? ", " : "",
-                                 axes[i], pls_table_word(d->table, row, column));
+        if (column != d->x && varies(d->table, column) && used < PLS_LABEL_SIZE) {
+            used += (size_t)snprintf(label + used, PLS_LABEL_SIZE - used, "%s%s %s",
+                                     used > 0 ? ", " : "", axes[i],
+                                     pls_table_word(d->table, row, column));
         }
+    }
+    for (char *c = label; *c != '\0'; c++) {
+        *c = isalnum((unsigned char)*c) != 0 || strchr(" ,.-", *c) != NULL ? *c : '?';
     }
 }
 
-static void write_axes(const drawing *d, pls_figure *figure) {
+static void write_axes(const drawing *d, int quantity, pls_figure *figure) {
     bool is_step = strcmp(d->table->heads[d->x], "step") == 0;
     pls_axis x = pls_axis_start(!is_step), y = pls_axis_start(true);
-    char title[LABEL_SIZE];
-    snprintf(title, sizeof title, "%s", d->name);
-    for (char *c = title; (c = strchr(c, '_')) != NULL;) {
-        *c = ' '; /* gnuplot would lower what follows */
-    }
     for (int b = 0; b < figure->blocks; b++) {
         for (int64_t i = 0; i < figure->block[b].rows; i++) {
             const double *row = figure->block[b].values + i * COLUMNS;
@@ -160,34 +186,55 @@ static void write_axes(const drawing *d, pls_figure *figure) {
     pls_axis_finish(&y, false);
     pls_axis_write(&figure->script, &x, 'x',
                    is_step ? "step size, times 2/λ_{max}({/:Italic K}_0)" : d->table->heads[d->x]);
-    pls_axis_write(&figure->script, &y, 'y', title);
+    pls_axis_write(&figure->script, &y, 'y', formulas[quantity]);
 }
 
-static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZE],
-                         pls_figure *figure) {
+static void write_script(const drawing *d, int quantity, pls_figure *figure) {
     pls_text *script = &figure->script;
     double slope = strcmp(d->table->heads[d->x], "width") == 0 ? slope_of(quantity) : NAN;
     pls_figure_start_script(figure);
-    write_axes(d, figure);
+    write_axes(d, quantity, figure);
     pls_text_append(script, "plot ");
     if (!isnan(slope)) {
         const double *first = figure->block[0].values;
         pls_text_format(script,
-                        "%.17g*(x/%.17g)**(%g) title \"slope %s\" with lines linecolor rgb "
+                        "%.17g*(x/%.17g)**(%g) title \"theory: slope %s\" with lines linecolor rgb "
                         "\"#767676\" linewidth 1.4 dashtype (2,3), \\\n     ",
                         first[1], first[0], slope, slope == 0.0 ? "0" : "−1/2");
     }
     for (int b = 0; b < figure->blocks; b++) {
+        const char *title = figure->block[b].title;
         pls_text_format(script,
-                        "\"figures/%s.dat\" index %d using 1:2:3:4 notitle with yerrorbars "
-                        "linecolor rgb \"%s\" linewidth 1.2 pointtype 7 pointsize 0.4, \\\n"
-                        "     \"figures/%s.dat\" index %d using 1:2 title \"%s\" with lines "
-                        "linecolor rgb \"%s\" linewidth 1.8%s",
-                        figure->name, b, colours[b], figure->name, b,
-                        labels[b][0] != '\0' ? labels[b] : "measured", colours[b],
+                        "\"figures/%s.dat\" index %d using 1:2:3:4 title \"%s\" with yerrorlines "
+                        "linecolor rgb \"%s\" linewidth 1.6 pointtype %d pointsize 0.5%s",
+                        figure->name, b, title != NULL ? title : "measured", colours[b], points[b],
                         b + 1 < figure->blocks ? ", \\\n     " : "\n");
     }
     pls_text_append(script, "unset output\n");
+}
+
+/* A slope as people write it, with so many decimals. */
+static void append_slope(pls_text *text, double value, int decimals) {
+    char digits[PLS_NUMBER_SIZE];
+    snprintf(digits, sizeof digits, "%.*f", decimals, fabs(value));
+    bool is_zero = strtod(digits, NULL) == 0.0;
+    pls_text_format(text, "%s%s", value < 0.0 && !is_zero ? "−" : "", digits);
+}
+
+/* "output swish, bottleneck 4": of which networks a fit is, if the study has several kinds. */
+static bool append_group(pls_text *text, const pls_report_run *run, int64_t row, const char *before,
+                         const char *after) {
+    bool any = false;
+    for (int a = 0; a < AXES; a++) {
+        const char *value = pls_table_word(&run->fits, row, pls_table_column(&run->fits, axes[a]));
+        if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
+            pls_text_format(text, "%s%s ", any ? ", " : before, axes[a]);
+            pls_text_escape(text, value, (int64_t)strlen(value));
+            any = true;
+        }
+    }
+    pls_text_append(text, any ? after : "");
+    return any;
 }
 
 static void write_caption(const pls_report_run *run, const drawing *d, int quantity, bool more,
@@ -208,9 +255,14 @@ static void write_caption(const pls_report_run *run, const drawing *d, int quant
             shown == PLS_FIGURE_BLOCKS) {
             continue;
         }
-        pls_text_format(caption,
-                        shown++ == 0 ? " Slopes: %.2f [%.2f, %.2f]" : "; %.2f [%.2f, %.2f]", value,
-                        pls_table_number(fits, i, low), pls_table_number(fits, i, high));
+        pls_text_append(caption, shown++ == 0 ? " Slopes: " : "; ");
+        append_slope(caption, value, 2);
+        pls_text_append(caption, " [");
+        append_slope(caption, pls_table_number(fits, i, low), 2);
+        pls_text_append(caption, ", ");
+        append_slope(caption, pls_table_number(fits, i, high), 2);
+        pls_text_append(caption, "]");
+        append_group(caption, run, i, " (", ")");
     }
     pls_text_append(caption, shown > 0 ? "." : "");
     if (more) {
@@ -230,7 +282,6 @@ static void add_columns(pls_figure_block *block, const char *x) {
 pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *run, int index,
                                     pls_figure *figure) {
     drawing d = look_at(&run->study, pls_quantity_name((pls_quantity)index));
-    char labels[PLS_FIGURE_BLOCKS][LABEL_SIZE];
     double *counts = NULL;
     bool more = false;
     pls_status status = PLS_OK;
@@ -252,12 +303,13 @@ pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *
         PLS_TRY(context, pls_allocate(context, run->study.rows * COLUMNS, sizeof(double),
                                       "a figure", &block->values));
         add_columns(block, run->study.heads[d.x]);
-        label_of(&d, i, labels[figure->blocks]);
+        label_of(&d, i, block->label);
+        block->title = block->label[0] != '\0' ? block->label : NULL;
         figure->blocks++;
         gather(&d, i, block, counts);
     }
     if (figure->blocks > 0 && figure->block[0].rows > 1) {
-        write_script(&d, index, labels, figure);
+        write_script(&d, index, figure);
         write_caption(run, &d, index, more, &figure->caption);
     }
 cleanup:
@@ -287,13 +339,16 @@ void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     }
 }
 
-static void append_cell(pls_text *page, const pls_table *table, int64_t row, const char *head) {
+static void append_cell(pls_text *page, const pls_table *table, int64_t row, const char *head,
+                        const char *label) {
     double value = pls_table_number(table, row, pls_table_column(table, head));
+    pls_text_format(page, "<td data-label=\"%s\">", label);
     if (isnan(value)) {
-        pls_text_append(page, "<td>–</td>");
+        pls_text_append(page, "–");
     } else {
-        pls_text_format(page, "<td>%.3f</td>", value);
+        append_slope(page, value, 3);
     }
+    pls_text_append(page, "</td>");
 }
 
 void pls_fits_append(pls_text *page, const pls_report_run *run) {
@@ -309,28 +364,20 @@ void pls_fits_append(pls_text *page, const pls_report_run *run) {
                           "</tr></thead><tbody>\n");
     for (int64_t i = 0; i < fits->rows; i++) {
         const char *words[] = {pls_table_word(fits, i, name), pls_table_word(fits, i, against)};
-        bool first = true;
         if (isnan(pls_table_number(fits, i, pls_table_column(fits, "slope")))) {
             continue;
         }
         pls_text_append(page, "<tr><th scope=\"row\"><code>");
         pls_text_escape(page, words[0], (int64_t)strlen(words[0]));
         pls_text_append(page, "</code></th>");
-        append_cell(page, fits, i, "slope");
-        append_cell(page, fits, i, "low");
-        append_cell(page, fits, i, "high");
-        pls_text_append(page, "<td>");
+        append_cell(page, fits, i, "slope", "Slope");
+        append_cell(page, fits, i, "low", "Low");
+        append_cell(page, fits, i, "high", "High");
+        pls_text_append(page, "<td data-label=\"Against\">");
         pls_text_escape(page, words[1], (int64_t)strlen(words[1]));
-        pls_text_append(page, "</td><td>");
-        for (int a = 0; a < AXES; a++) {
-            const char *value = pls_table_word(fits, i, pls_table_column(fits, axes[a]));
-            if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
-                pls_text_format(page, "%s%s ", first ? "" : ", ", axes[a]);
-                pls_text_escape(page, value, (int64_t)strlen(value));
-                first = false;
-            }
-        }
-        pls_text_append(page, first ? "–</td></tr>\n" : "</td></tr>\n");
+        pls_text_append(page, "</td><td data-label=\"Of networks with\">");
+        bool any = append_group(page, run, i, "", "");
+        pls_text_append(page, any ? "</td></tr>\n" : "–</td></tr>\n");
     }
     pls_text_append(page,
                     "</tbody></table></div>\n<p><small>Powers fitted to logarithms by weighted "

@@ -60,7 +60,7 @@ class Study(Case):
         for name in QUANTITIES.strip("[]").split(", "):
             self.assertIn(f'id="figure-{name}"', page)
             self.assertTrue(os.path.exists(self.path("a", "figures", f"{name}.svg")), name)
-        self.assertIn("Slopes", page)
+        self.assertLess(page.index("<h2>Slopes</h2>"), page.index("<h2>Figures</h2>"))
         self.assertIn("slope −1/2", page)
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
         os.unlink(self.path("a", "report.html"))
@@ -69,6 +69,24 @@ class Study(Case):
         with open(self.path("a", "fits.csv"), "a") as stream:
             stream.write("one,cell\n")
         self.refused(3, "report", "a", words=["fits.csv", "cells"])
+
+    def test_the_report_of_several_kinds(self):
+        self.small("a", "--set", "study.outputs=[identity,tanh]", "--set", "output.report=true")
+        page = self.read("a", "report.html").decode()
+        for group in ("output identity", "output tanh"):
+            self.assertIn(f"<caption>{group}</caption>", page)
+            self.assertRegex(page, rf"\] \({group}\)[;.]")
+            self.assertIn(f'data-label="Of networks with">{group}</td>', page)
+
+    def test_words_of_a_table_are_no_commands(self):
+        """A study of somebody else is drawn, and nothing that its words may ask for is done."""
+        self.small("a", "--set", "study.outputs=[identity,tanh]")
+        table = self.read("a", "study.csv").decode()
+        for words in ("`touch done`", '"; system "touch done"; #'):
+            self.write(os.path.join("a", "study.csv"), table.replace("tanh", words))
+            self.good("report", "a")
+            self.assertNotIn("done", os.listdir(self.path("a")) + os.listdir(self.folder))
+            self.assertIn("<svg", self.read("a", "report.html").decode())
 
     def test_a_study_grows(self):
         self.small("a")
