@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STEP_UNIT 1e-3 /* tables have step sizes in thousandths of 2/lambda_max(K_0) */
+
 enum { COLUMNS = 4 };
 
 static const char *const along[] = {"width", "bottleneck", "depth", "step"};
@@ -93,7 +95,7 @@ static drawing look_at(const pls_table *table, const char *name) {
     for (int a = 0; a < ALONG && d.x < 0; a++) {
         int column = pls_table_column(table, along[a]);
         d.x = varies(table, column) ? column : -1;
-        d.unit = strcmp(along[a], "step") == 0 ? 1e-3 : 1.0; /* which is in thousandths */
+        d.unit = strcmp(along[a], "step") == 0 ? STEP_UNIT : 1.0;
     }
     return d;
 }
@@ -153,6 +155,17 @@ static void gather(const drawing *d, int64_t like, pls_figure_block *block, doub
     qsort(block->values, (size_t)block->rows, COLUMNS * sizeof(double), by_x);
 }
 
+/* "output swish", "step size 0.5", "no bottleneck". */
+static void describe(int axis, const char *value, char text[PLS_LABEL_SIZE]) {
+    if (strcmp(axes[axis], "step") == 0) {
+        snprintf(text, PLS_LABEL_SIZE, "step size %g", STEP_UNIT * strtod(value, NULL));
+    } else if (strcmp(axes[axis], "bottleneck") == 0 && strcmp(value, "0") == 0) {
+        snprintf(text, PLS_LABEL_SIZE, "no bottleneck");
+    } else {
+        snprintf(text, PLS_LABEL_SIZE, "%s %s", axes[axis], value);
+    }
+}
+
 /* "output swish, bottleneck 4": what tells the curve from others. It becomes part of a script,
  * where other characters than words have would be commands. */
 static void label_of(const drawing *d, int64_t row, char label[PLS_LABEL_SIZE]) {
@@ -161,9 +174,10 @@ static void label_of(const drawing *d, int64_t row, char label[PLS_LABEL_SIZE]) 
     for (int i = 0; i < AXES; i++) {
         int column = d->columns[i];
         if (column != d->x && varies(d->table, column) && used < PLS_LABEL_SIZE) {
-            used += (size_t)snprintf(label + used, PLS_LABEL_SIZE - used, "%s%s %s",
-                                     used > 0 ? ", " : "", axes[i],
-                                     pls_table_word(d->table, row, column));
+            char text[PLS_LABEL_SIZE];
+            describe(i, pls_table_word(d->table, row, column), text);
+            used += (size_t)snprintf(label + used, PLS_LABEL_SIZE - used, "%s%s",
+                                     used > 0 ? ", " : "", text);
         }
     }
     for (char *c = label; *c != '\0'; c++) {
@@ -228,8 +242,10 @@ static bool append_group(pls_text *text, const pls_report_run *run, int64_t row,
     for (int a = 0; a < AXES; a++) {
         const char *value = pls_table_word(&run->fits, row, pls_table_column(&run->fits, axes[a]));
         if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
-            pls_text_format(text, "%s%s ", any ? ", " : before, axes[a]);
-            pls_text_escape(text, value, (int64_t)strlen(value));
+            char one[PLS_LABEL_SIZE];
+            describe(a, value, one);
+            pls_text_append(text, any ? ", " : before);
+            pls_text_escape(text, one, (int64_t)strlen(one));
             any = true;
         }
     }
@@ -383,5 +399,10 @@ void pls_fits_append(pls_text *page, const pls_report_run *run) {
                     "</tbody></table></div>\n<p><small>Powers fitted to logarithms by weighted "
                     "least squares, with 95 % bootstrap intervals; <code>_log</code>: of the "
                     "quantity divided by √log&nbsp;width. The theory gives upper bounds, so "
-                    "that a slope may be steeper.</small></p></section>\n");
+                    "that a slope may be steeper.");
+    bool steps = varies(&run->study, pls_table_column(&run->study, "step"));
+    pls_text_append(page, steps ? " Step sizes are in units of 2 / "
+                                  "<i>λ</i><sub>max</sub>(<i>K</i><sub>0</sub>)."
+                                : "");
+    pls_text_append(page, "</small></p></section>\n");
 }

@@ -71,9 +71,11 @@ class Study(Case):
         self.refused(3, "report", "a", words=["fits.csv", "cells"])
 
     def test_the_report_of_several_kinds(self):
-        self.small("a", "--set", "study.outputs=[identity,tanh]", "--set", "output.report=true")
+        self.small("a", "--set", "study.outputs=[identity,tanh]", "--set",
+                   "study.step_sizes=[0.5,1]", "--set", "output.report=true")
         page = self.read("a", "report.html").decode()
-        for group in ("output identity", "output tanh"):
+        self.assertIn("Step sizes are in units of 2 / ", page)
+        for group in ("output identity, step size 0.5", "output tanh, step size 1"):
             self.assertIn(f"<caption>{group}</caption>", page)
             self.assertRegex(page, rf"\] \({group}\)[;.]")
             self.assertIn(f'data-label="Of networks with">{group}</td>', page)
