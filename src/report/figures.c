@@ -190,12 +190,14 @@ void pls_figure_write_data(pls_text *text, const pls_figure *figure) {
 /* ---- scripts ----------------------------------------------------------------------------- */
 
 void pls_figure_start_script(pls_figure *figure) {
+    /* every further line of the key is a line more of the picture */
+    int height = 330 + 22 * (figure->blocks > 1 ? figure->blocks - 1 : 0);
     pls_text_format(&figure->script,
                     "# %s\n"
                     "# Run in the folder of report.html: gnuplot figures/%s.gp\n"
                     "reset\n"
                     "set encoding utf8\n"
-                    "set terminal svg size 480,330 dynamic enhanced rounded font "
+                    "set terminal svg size 480,%d dynamic enhanced rounded font "
                     "\"sans-serif,13\" name \"%s\"\n"
                     "set output \"figures/%s.svg\"\n"
                     "set datafile missing \"?\"\n"
@@ -203,7 +205,7 @@ void pls_figure_start_script(pls_figure *figure) {
                     "set tics nomirror scale 0.6,0.3\n"
                     "set grid xtics ytics linetype 1 linecolor \"gray\" linewidth 0.6 dashtype 1\n"
                     "set key tmargin left Left reverse maxcols 2 samplen 2.6 spacing 1.15\n",
-                    figure->title, figure->name, figure->name, figure->name);
+                    figure->title, figure->name, height, figure->name, figure->name);
 }
 
 static void write_step_axis(pls_figure *figure) {

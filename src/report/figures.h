@@ -6,7 +6,7 @@
 #include "report/facts.h"
 #include "report/text.h"
 
-enum { PLS_RUN_FIGURES = 10, PLS_FIGURE_BLOCKS = 4, PLS_FIGURE_COLUMNS = 6 };
+enum { PLS_RUN_FIGURES = 10, PLS_FIGURE_BLOCKS = 4, PLS_FIGURE_COLUMNS = 6, PLS_LABEL_SIZE = 128 };
 
 /* Those of runs, then one a quantity of studies. */
 enum { PLS_FIGURE_COUNT = PLS_RUN_FIGURES + PLS_QUANTITY_COUNT };
@@ -20,8 +20,9 @@ typedef struct pls_figure_column {
 
 /* A table of numbers: one block of the data file. */
 typedef struct pls_figure_block {
-    const char *title;      /* "end of the run", NULL if there is only one block */
-    int64_t rows, all_rows; /* all_rows > rows where rows were thinned for drawing */
+    const char *title;          /* "end of the run", NULL if there is only one block */
+    char label[PLS_LABEL_SIZE]; /* the title of blocks whose titles come from the run */
+    int64_t rows, all_rows;     /* all_rows > rows where rows were thinned for drawing */
     int columns;
     pls_figure_column column[PLS_FIGURE_COLUMNS];
     double *values;   /* rows x columns */

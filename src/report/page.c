@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_ROWS = 12 };
+enum { TABLE_ROWS = 12, MOST_OBJECTS = 32 };
 
 /* Keys of the summary that have a place of their own in the page. */
 static const char *const placed_keys[] = {"command",
@@ -95,6 +95,14 @@ static void append_object(pls_text *page, const json_t *object) {
     }
 }
 
+/* "name value, name value; name value, name value" */
+static void append_objects(pls_text *page, const json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        pls_text_append(page, i > 0 ? "; " : "");
+        append_json(page, json_array_get(list, i));
+    }
+}
+
 /* Any JSON value as escaped text. */
 static void append_json(pls_text *page, const json_t *value) {
     if (json_is_string(value)) {
@@ -105,6 +113,8 @@ static void append_json(pls_text *page, const json_t *value) {
         pls_text_append(page, json_is_true(value) ? "yes" : "no");
     } else if (json_is_object(value)) {
         append_object(page, value);
+    } else if (json_is_object(json_array_get(value, 0)) && json_array_size(value) <= MOST_OBJECTS) {
+        append_objects(page, value);
     } else {
         char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
         if (text != NULL) {
@@ -386,7 +396,9 @@ static void block_table(pls_text *page, const pls_figure_block *block) {
     }
     pls_text_append(page, "<table>");
     if (block->title != NULL) {
-        pls_text_format(page, "<caption>%s</caption>", block->title);
+        pls_text_append(page, "<caption>");
+        escape(page, block->title);
+        pls_text_append(page, "</caption>");
     }
     pls_text_append(page, "<thead><tr>");
     for (int c = 0; c < block->columns; c++) {

@@ -101,9 +101,9 @@ static void write_script(pls_figure *figure, bool circle) {
         write_landscape(script);
     }
     pls_text_append(script,
-                    "\"figures/path.dat\" using 2:3 title \"{/:Italic w_t}\" with linespoints "
+                    "\"figures/path.dat\" using 2:3 title \"path\" with linespoints "
                     "linecolor rgb \"#0072B2\" linewidth 1.6 pointtype 7 pointsize 0.35, \\\n"
-                    "     \"figures/path.dat\" every ::0::0 using 2:3 title \"{/:Italic w}_0\" "
+                    "     \"figures/path.dat\" every ::0::0 using 2:3 title \"start\" "
                     "with points linecolor rgb \"#D55E00\" pointtype 7 pointsize 0.8\n"
                     "unset parametric\nunset output\n");
 }

@@ -77,6 +77,43 @@ void pls_slopes_count(const pls_report_run *run, int64_t *spoken_of, int64_t *me
     }
 }
 
+/* ---- words -------------------------------------------------------------------------------------
+ */
+
+void pls_place_describe(const char *axis, const char *value, char text[PLS_LABEL_SIZE]) {
+    if (strcmp(axis, "step") == 0) {
+        snprintf(text, PLS_LABEL_SIZE, "step size %g", PLS_STEP_UNIT * strtod(value, NULL));
+    } else if (strcmp(axis, "bottleneck") == 0 && strcmp(value, "0") == 0) {
+        snprintf(text, PLS_LABEL_SIZE, "no bottleneck");
+    } else {
+        snprintf(text, PLS_LABEL_SIZE, "%s %s", axis, value);
+    }
+}
+
+void pls_slope_append(pls_text *text, double value, int decimals) {
+    char digits[PLS_NUMBER_SIZE];
+    snprintf(digits, sizeof digits, "%.*f", decimals, fabs(value));
+    bool is_zero = strtod(digits, NULL) == 0.0;
+    pls_text_format(text, "%s%s", value < 0.0 && !is_zero ? "−" : "", digits);
+}
+
+bool pls_slope_group_append(pls_text *text, const pls_report_run *run, int64_t row,
+                            const char *before, const char *after) {
+    bool any = false;
+    for (int a = 0; a < PLS_AXIS_SEED; a++) {
+        const char *axis = pls_axis_name((pls_axis_kind)a), *value = word(&run->fits, row, axis);
+        if (*value != '\0' && varies(&run->study, axis)) {
+            char one[PLS_LABEL_SIZE];
+            pls_place_describe(axis, value, one);
+            pls_text_append(text, any ? ", " : before);
+            pls_text_escape(text, one, (int64_t)strlen(one));
+            any = true;
+        }
+    }
+    pls_text_append(text, any ? after : "");
+    return any;
+}
+
 /* ---- tables ------------------------------------------------------------------------------------
  */
 
@@ -99,29 +136,28 @@ static void append_quantity(pls_text *page, const char *quantity) {
     pls_text_append(page, "</small></th>");
 }
 
-/* "width; output swish": what the fit goes along, and what tells its networks from others. */
 static void append_networks(pls_text *page, const pls_report_run *run, int64_t row) {
     pls_text_append(page, "<td data-label=\"Against\">");
     escape(page, word(&run->fits, row, "against"));
-    for (int a = 0; a < PLS_AXIS_SEED; a++) {
-        const char *axis = pls_axis_name((pls_axis_kind)a), *value = word(&run->fits, row, axis);
-        if (*value != '\0' && varies(&run->study, axis)) {
-            pls_text_format(page, "; %s ", axis);
-            escape(page, value);
-        }
-    }
-    pls_text_append(page, "</td>");
+    pls_text_append(page, "</td><td data-label=\"Of networks with\">");
+    bool any = pls_slope_group_append(page, run, row, "", "");
+    pls_text_append(page, any ? "</td>" : "–</td>");
 }
 
-static void append_slope(pls_text *page, const pls_table *fits, int64_t row) {
+static void append_interval(pls_text *page, const pls_table *fits, int64_t row) {
     double low = number(fits, row, "low"), high = number(fits, row, "high");
-    pls_text_format(page, "<td data-label=\"Slope\">%.3f</td><td data-label=\"Interval\">",
-                    number(fits, row, "slope"));
+    pls_text_append(page, "<td data-label=\"Slope\">");
+    pls_slope_append(page, number(fits, row, "slope"), 3);
+    pls_text_append(page, "</td><td data-label=\"Interval\">");
     if (isnan(low)) {
         pls_text_append(page, "–</td>");
-    } else {
-        pls_text_format(page, "[%.3f,&nbsp;%.3f]</td>", low, high);
+        return;
     }
+    pls_text_append(page, "[");
+    pls_slope_append(page, low, 3);
+    pls_text_append(page, ",&nbsp;");
+    pls_slope_append(page, high, 3);
+    pls_text_append(page, "]</td>");
 }
 
 static void append_verdict(pls_text *page, const pls_table *fits, int64_t row) {
@@ -140,6 +176,7 @@ static void append_table(pls_text *page, const pls_report_run *run, bool verdict
     const pls_table *fits = &run->fits;
     pls_text_append(page, "<div class=\"wide\"><table class=\"claims\"><thead><tr>"
                           "<th scope=\"col\">Quantity</th><th scope=\"col\">Against</th>"
+                          "<th scope=\"col\">Of networks with</th>"
                           "<th scope=\"col\">Slope</th><th scope=\"col\">Interval</th>");
     pls_text_append(page, verdicts ? "<th scope=\"col\">Expected</th><th scope=\"col\">Verdict</th>"
                                    : "");
@@ -150,13 +187,17 @@ static void append_table(pls_text *page, const pls_report_run *run, bool verdict
         }
         append_quantity(page, word(fits, i, "quantity"));
         append_networks(page, run, i);
-        append_slope(page, fits, i);
+        append_interval(page, fits, i);
         if (verdicts) {
             append_verdict(page, fits, i);
         }
         pls_text_append(page, "</tr>\n");
     }
     pls_text_append(page, "</tbody></table></div>\n");
+    if (varies(&run->study, pls_axis_name(PLS_AXIS_STEP))) {
+        pls_text_append(page, "<p><small>Step sizes are in units of 2 / <i>λ</i><sub>max</sub>"
+                              "(<i>K</i><sub>0</sub>).</small></p>\n");
+    }
 }
 
 void pls_verdicts_append(pls_text *page, const pls_report_run *run) {

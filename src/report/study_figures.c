@@ -8,11 +8,12 @@
 #include "report/axis.h"
 #include "report/slopes.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 4, LABEL_SIZE = 128 };
+enum { COLUMNS = 4 };
 
 static const char *const along[] = {"width", "bottleneck", "depth", "step"};
 static const char *const axes[] = {"width", "depth", "activation", "output", "bottleneck", "step"};
@@ -20,6 +21,32 @@ static const char *const axes[] = {"width", "depth", "activation", "output", "bo
 enum { ALONG = sizeof along / sizeof along[0], AXES = sizeof axes / sizeof axes[0] };
 
 static const char *const colours[PLS_FIGURE_BLOCKS] = {"#0072B2", "#D55E00", "#009E73", "#767676"};
+
+/* Discs, squares, triangles, diamonds: curves can be told apart without their colours. */
+static const int points[PLS_FIGURE_BLOCKS] = {7, 5, 9, 13};
+
+/* Titles of vertical axes; what the letters mean stands above the figure. */
+static const char *const formulas[PLS_QUANTITY_COUNT] = {
+    [PLS_QUANTITY_GRADIENT_NORM] = "max ‖∇{/:Italic F_i}‖",
+    [PLS_QUANTITY_HESSIAN_NORM] = "max ‖{/:Italic H_i}‖",
+    [PLS_QUANTITY_HESSIAN_SPHERE] = "max ‖{/:Italic H_i}‖",
+    [PLS_QUANTITY_NONLINEARITY] = "max |{/:Italic F_i} − {/:Italic F}_{lin,{/:Italic i}}|",
+    [PLS_QUANTITY_TAYLOR_RATIO] = "distance over its bound",
+    [PLS_QUANTITY_LAMBDA_MIN] = "λ_{min}({/:Italic K}_0)",
+    [PLS_QUANTITY_LAMBDA_MAX] = "λ_{max}({/:Italic K}_0)",
+    [PLS_QUANTITY_KERNEL_CHANGE] = "max ‖{/:Italic K_t} − {/:Italic K}_0‖_F / ‖{/:Italic K}_0‖_F",
+    [PLS_QUANTITY_MU_LOSS] = "1 − inf μ / μ_0",
+    [PLS_QUANTITY_MU_CHANGE] = "max |μ / μ_0 − 1|",
+    [PLS_QUANTITY_DISTANCE] = "‖{/:Italic w_T} − {/:Italic w}_0‖",
+    [PLS_QUANTITY_STEPS] = "steps",
+    [PLS_QUANTITY_FINAL_LOSS] = "{/:Italic L_T} / {/:Italic L}_0",
+    [PLS_QUANTITY_LOSS_PEAK] = "max {/:Italic L_t} / {/:Italic L}_0",
+    [PLS_QUANTITY_RATE] = "decrease of log {/:Italic L} a step",
+    [PLS_QUANTITY_PL_RATIO_END] = "PL ratio",
+    [PLS_QUANTITY_FLATNESS] = "λ_{max}({/:Italic K_T}) / λ_{max}({/:Italic K}_0)",
+    [PLS_QUANTITY_INFINITE_DISTANCE] = "‖{/:Italic K}_0 − Θ‖_F / ‖Θ‖_F",
+    [PLS_QUANTITY_FILLING] = "{/:Italic P} / {/:Italic N}",
+};
 
 typedef struct drawing {
     const pls_table *table;
@@ -49,7 +76,7 @@ static drawing look_at(const pls_table *table, const char *name) {
     for (int a = 0; a < ALONG && d.x < 0; a++) {
         int column = pls_table_column(table, along[a]);
         d.x = varies(table, column) ? column : -1;
-        d.unit = strcmp(along[a], "step") == 0 ? 1e-3 : 1.0; /* which is in thousandths */
+        d.unit = strcmp(along[a], "step") == 0 ? PLS_STEP_UNIT : 1.0;
     }
     return d;
 }
@@ -109,28 +136,28 @@ static void gather(const drawing *d, int64_t like, pls_figure_block *block, doub
     qsort(block->values, (size_t)block->rows, COLUMNS * sizeof(double), by_x);
 }
 
-/* "output swish, bottleneck 4": what tells the curve from others. */
-static void label_of(const drawing *d, int64_t row, char label[LABEL_SIZE]) {
+/* "output swish, bottleneck 4": what tells the curve from others. It becomes part of a script,
+ * where other characters than words have would be commands. */
+static void label_of(const drawing *d, int64_t row, char label[PLS_LABEL_SIZE]) {
     size_t used = 0;
     label[0] = '\0';
     for (int i = 0; i < AXES; i++) {
         int column = d->columns[i];
-        if (column != d->x && varies(d->table, column) && used < LABEL_SIZE) {
-            used +=
-                (size_t)snprintf(label + used, LABEL_SIZE - used, "%s%s %s", used > 0 ? ", " : "",
-                                 axes[i], pls_table_word(d->table, row, column));
+        if (column != d->x && varies(d->table, column) && used < PLS_LABEL_SIZE) {
+            char text[PLS_LABEL_SIZE];
+            pls_place_describe(axes[i], pls_table_word(d->table, row, column), text);
+            used += (size_t)snprintf(label + used, PLS_LABEL_SIZE - used, "%s%s",
+                                     used > 0 ? ", " : "", text);
         }
+    }
+    for (char *c = label; *c != '\0'; c++) {
+        *c = isalnum((unsigned char)*c) != 0 || strchr(" ,.-", *c) != NULL ? *c : '?';
     }
 }
 
-static void write_axes(const drawing *d, pls_figure *figure) {
+static void write_axes(const drawing *d, int quantity, pls_figure *figure) {
     bool is_step = strcmp(d->table->heads[d->x], "step") == 0;
     pls_axis x = pls_axis_start(!is_step), y = pls_axis_start(true);
-    char title[LABEL_SIZE];
-    snprintf(title, sizeof title, "%s", d->name);
-    for (char *c = title; (c = strchr(c, '_')) != NULL;) {
-        *c = ' '; /* gnuplot would lower what follows */
-    }
     for (int b = 0; b < figure->blocks; b++) {
         for (int64_t i = 0; i < figure->block[b].rows; i++) {
             const double *row = figure->block[b].values + i * COLUMNS;
@@ -143,25 +170,19 @@ static void write_axes(const drawing *d, pls_figure *figure) {
     pls_axis_finish(&y, false);
     pls_axis_write(&figure->script, &x, 'x',
                    is_step ? "step size, times 2/λ_{max}({/:Italic K}_0)" : d->table->heads[d->x]);
-    pls_axis_write(&figure->script, &y, 'y', title);
+    pls_axis_write(&figure->script, &y, 'y', formulas[quantity]);
 }
 
-/* A curve of the figure. */
-typedef struct curve {
-    int64_t row; /* of study.csv: the first of its points */
-    char label[LABEL_SIZE];
-} curve;
-
 /* The theory's slopes, named once each. */
-static void write_theory(const pls_report_run *run, const drawing *d, const curve *curves,
+static void write_theory(const pls_report_run *run, const drawing *d, const int64_t *rows,
                          pls_figure *figure) {
-    bool named[3] = {false, false, false};
     static const char *const names[] = {"slope 0", "slope −1/2", "slope −1/2, times √log m"};
+    bool named[] = {false, false, false};
     for (int b = 0; b < figure->blocks; b++) {
         const double *first = figure->block[b].values;
         pls_theory_slope theory;
         if (strcmp(d->table->heads[d->x], "width") != 0 ||
-            !pls_slopes_expected(run, d->name, curves[b].row, &theory)) {
+            !pls_slopes_expected(run, d->name, rows[b], &theory)) {
             continue;
         }
         int kind = theory.slope == 0.0 ? 0 : theory.log_factor ? 2 : 1;
@@ -169,28 +190,28 @@ static void write_theory(const pls_report_run *run, const drawing *d, const curv
         if (theory.log_factor) {
             pls_text_format(&figure->script, "*sqrt(log(x)/log(%.17g))", first[0]);
         }
-        pls_text_format(&figure->script, named[kind] ? " notitle" : " title \"%s\"", names[kind]);
+        pls_text_format(&figure->script, named[kind] ? " notitle" : " title \"theory: %s\"",
+                        names[kind]);
         pls_text_append(&figure->script, " with lines linecolor rgb \"#767676\" linewidth 1.4 "
                                          "dashtype (2,3), \\\n     ");
         named[kind] = true;
     }
 }
 
-static void write_script(const pls_report_run *run, const drawing *d, const curve *curves,
-                         pls_figure *figure) {
+/* rows: of study.csv, the first of each curve. */
+static void write_script(const pls_report_run *run, const drawing *d, int quantity,
+                         const int64_t *rows, pls_figure *figure) {
     pls_text *script = &figure->script;
     pls_figure_start_script(figure);
-    write_axes(d, figure);
+    write_axes(d, quantity, figure);
     pls_text_append(script, "plot ");
-    write_theory(run, d, curves, figure);
+    write_theory(run, d, rows, figure);
     for (int b = 0; b < figure->blocks; b++) {
+        const char *title = figure->block[b].title;
         pls_text_format(script,
-                        "\"figures/%s.dat\" index %d using 1:2:3:4 notitle with yerrorbars "
-                        "linecolor rgb \"%s\" linewidth 1.2 pointtype 7 pointsize 0.4, \\\n"
-                        "     \"figures/%s.dat\" index %d using 1:2 title \"%s\" with lines "
-                        "linecolor rgb \"%s\" linewidth 1.8%s",
-                        figure->name, b, colours[b], figure->name, b,
-                        curves[b].label[0] != '\0' ? curves[b].label : "measured", colours[b],
+                        "\"figures/%s.dat\" index %d using 1:2:3:4 title \"%s\" with yerrorlines "
+                        "linecolor rgb \"%s\" linewidth 1.6 pointtype %d pointsize 0.5%s",
+                        figure->name, b, title != NULL ? title : "measured", colours[b], points[b],
                         b + 1 < figure->blocks ? ", \\\n     " : "\n");
     }
     pls_text_append(script, "unset output\n");
@@ -214,9 +235,14 @@ static void write_caption(const pls_report_run *run, const drawing *d, int quant
             shown == PLS_FIGURE_BLOCKS) {
             continue;
         }
-        pls_text_format(caption,
-                        shown++ == 0 ? " Slopes: %.2f [%.2f, %.2f]" : "; %.2f [%.2f, %.2f]", value,
-                        pls_table_number(fits, i, low), pls_table_number(fits, i, high));
+        pls_text_append(caption, shown++ == 0 ? " Slopes: " : "; ");
+        pls_slope_append(caption, value, 2);
+        pls_text_append(caption, " [");
+        pls_slope_append(caption, pls_table_number(fits, i, low), 2);
+        pls_text_append(caption, ", ");
+        pls_slope_append(caption, pls_table_number(fits, i, high), 2);
+        pls_text_append(caption, "]");
+        pls_slope_group_append(caption, run, i, " (", ")");
     }
     pls_text_append(caption, shown > 0 ? "." : "");
     if (more) {
@@ -236,7 +262,7 @@ static void add_columns(pls_figure_block *block, const char *x) {
 pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *run, int index,
                                     pls_figure *figure) {
     drawing d = look_at(&run->study, pls_quantity_name((pls_quantity)index));
-    curve curves[PLS_FIGURE_BLOCKS];
+    int64_t rows[PLS_FIGURE_BLOCKS];
     double *counts = NULL;
     bool more = false;
     pls_status status = PLS_OK;
@@ -258,13 +284,14 @@ pls_status pls_study_figure_compose(pls_context *context, const pls_report_run *
         PLS_TRY(context, pls_allocate(context, run->study.rows * COLUMNS, sizeof(double),
                                       "a figure", &block->values));
         add_columns(block, run->study.heads[d.x]);
-        curves[figure->blocks].row = i;
-        label_of(&d, i, curves[figure->blocks].label);
+        rows[figure->blocks] = i;
+        label_of(&d, i, block->label);
+        block->title = block->label[0] != '\0' ? block->label : NULL;
         figure->blocks++;
         gather(&d, i, block, counts);
     }
     if (figure->blocks > 0 && figure->block[0].rows > 1) {
-        write_script(run, &d, curves, figure);
+        write_script(run, &d, index, rows, figure);
         write_caption(run, &d, index, more, &figure->caption);
     }
 cleanup:

@@ -265,32 +265,63 @@ static size_t index_length(const char *string) {
     return length;
 }
 
-void pls_text_formula(pls_text *text, const char *string) {
+/* The sign that letters at *string stand for, and how many they are; NULL if for none. Letters
+ * count as a word of their own only: "eta", not "beta". */
+static const char *sign_at(const char *start, const char *string, size_t *length) {
     static const char *const signs[][2] = {
-        {"||", "‖"},    {"<=", "≤"},    {">=", "≥"},   {"lambda", "λ"}, {"grad ", "∇"},
-        {"Theta", "Θ"}, {"beta", "β"},  {"sqrt", "√"}, {" - ", " − "},  {"eta ", "η "},
-        {"kappa", "κ"}, {"phi'", "φ′"}, {"Phi", "Φ"},  {"Psi", "Ψ"},    {"delta", "δ"},
-        {"rho", "ρ"},   {"sigma", "σ"},
+        {"||", "‖"},    {"<=", "≤"},         {">=", "≥"},   {"lambda", "λ"}, {"grad ", "∇"},
+        {"Theta", "Θ"}, {"beta", "β"},       {"sqrt", "√"}, {" - ", " − "},  {"eta", "η"},
+        {"kappa", "κ"}, {"phi'", "φ′"},      {"phi", "φ"},  {"Phi", "Φ"},    {"Psi", "Ψ"},
+        {"delta", "δ"}, {"rho", "ρ"},        {"mu", "μ"},   {"eps", "ε"},    {"sigma", "σ"},
+        {" o ", " ∘ "}, {"Khat", "K\u0302"},
     };
-    while (*string != '\0') {
-        size_t length = 1, found = sizeof signs / sizeof *signs;
-        for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-            if (strncmp(string, signs[i][0], strlen(signs[i][0])) == 0) {
-                found = i;
-                break;
-            }
+    char before = '\0';
+    if (string > start) {
+        before = string[-1];
+    }
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        *length = strlen(signs[i][0]);
+        bool is_word = isalpha((unsigned char)signs[i][0][*length - 1]) != 0;
+        bool within = isalpha((unsigned char)before) != 0 && isalpha((unsigned char)*string) != 0;
+        if (strncmp(string, signs[i][0], *length) == 0 && !within &&
+            !(is_word && isalpha((unsigned char)string[*length]) != 0)) {
+            return signs[i][1];
         }
-        if (found < sizeof signs / sizeof *signs) {
-            pls_text_append(text, signs[found][1]);
-            length = strlen(signs[found][0]);
-        } else if ((*string == '_' || *string == '^') && index_length(string + 1) > 0) {
-            length = 1 + index_length(string + 1);
-            pls_text_append(text, *string == '_' ? "<sub>" : "<sup>");
-            pls_text_escape(text, string + 1, (int64_t)length - 1);
-            pls_text_append(text, *string == '_' ? "</sub>" : "</sup>");
+    }
+    *length = 1;
+    bool is_sign = isalnum((unsigned char)before) == 0 && isdigit((unsigned char)string[1]) != 0;
+    return *string == '-' && is_sign ? "−" : NULL;
+}
+
+/* Letters without indices. */
+static void append_signs(pls_text *text, const char *string, size_t size) {
+    for (size_t i = 0, length; i < size; i += length) {
+        const char *sign = sign_at(string, string + i, &length);
+        if (sign != NULL && i + length <= size) {
+            pls_text_append(text, sign);
         } else {
-            pls_text_escape(text, string, 1);
+            length = 1;
+            pls_text_escape(text, string + i, 1);
         }
-        string += length;
+    }
+}
+
+void pls_text_formula(pls_text *text, const char *string) {
+    for (const char *at = string; *at != '\0';) {
+        size_t length = *at == '_' || *at == '^' ? index_length(at + 1) : 0;
+        if (length > 0) {
+            pls_text_append(text, *at == '_' ? "<sub>" : "<sup>");
+            append_signs(text, at + 1, length);
+            pls_text_append(text, *at == '_' ? "</sub>" : "</sup>");
+            at += 1 + length;
+            continue;
+        }
+        const char *sign = sign_at(string, at, &length);
+        if (sign != NULL) {
+            pls_text_append(text, sign);
+        } else {
+            pls_text_escape(text, at, 1);
+        }
+        at += length;
     }
 }

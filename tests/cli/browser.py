@@ -1,104 +1,144 @@
-"""A headless Chromium, spoken to in the DevTools protocol through a pipe: messages are JSON that end
-with a zero byte, commands go in at descriptor 3 and answers and events come out at 4."""
+"""A headless Chromium, spoken to in the DevTools protocol over a pipe: JSON messages, each ended by
+a zero byte, come in at its descriptor 3 and go out at 4. Standard library only."""
 
 import json
 import os
+import select
 import shutil
 import subprocess
+import tempfile
+import time
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or \
-    shutil.which("google-chrome")
+PATIENCE = 60  # seconds that any answer may take
+# As root there is no sandbox, in a container little shared memory; nothing may reach a network.
+OPTIONS = ("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+           "--no-first-run", "--no-default-browser-check", "--disable-extensions", "--disable-sync",
+           "--disable-background-networking", "--disable-component-update",
+           "--host-resolver-rules=MAP * ~NOTFOUND")
+
+
+def find():
+    """The path of a browser, or None. One in a snap does not see the folders of tests."""
+    named = os.environ.get("PLSTAR_TEST_BROWSER")
+    paths = [shutil.which(name) for name in ([named] if named else ["chromium", "google-chrome"])]
+    return next((path for path in paths if path and not path.startswith("/snap/")), None)
 
 
 class Browser:
-    """One page. Errors are BrowserError; what the page says and asks for is collected."""
-
-    def __init__(self, profile):
-        command_in, command_out = os.pipe()
-        answer_in, answer_out = os.pipe()
-
-        def at_three_and_four():
-            # Both may be where the other has to go, so copies above them come first.
-            first, second = os.dup(command_in), os.dup(answer_out)
-            os.dup2(first, 3)
-            os.dup2(second, 4)
-
-        self.process = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
-             "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-sync",
-             "--disable-background-networking", "--user-data-dir=" + profile,
-             "--remote-debugging-pipe", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            close_fds=False, preexec_fn=at_three_and_four)
-        os.close(command_in)
-        os.close(answer_out)
-        self.commands = os.fdopen(command_out, "wb", buffering=0)
-        self.answers = os.fdopen(answer_in, "rb")
-        self.number = 0
-        self.session = None
-        self.loaded = False
-        self.complaints, self.requests = [], []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target,
-                                 flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Runtime", "Log"):
-            self.call(domain + ".enable")
+    def __init__(self, path):
+        self.folder = tempfile.mkdtemp(prefix="plstar-browser-")
+        self.last, self.rest, self.events = 0, b"", []
+        theirs, self.commands = os.pipe()
+        self.answers, ours = os.pipe()
+        with open(os.path.join(self.folder, "said"), "wb") as said:
+            # bash gives the descriptors their numbers: theirs < ours, so neither is lost
+            self.process = subprocess.Popen(
+                ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{ours}', "bash", path, *OPTIONS,
+                 f"--user-data-dir={self.folder}/profile", "--remote-debugging-pipe",
+                 "about:blank"],
+                pass_fds=(theirs, ours), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                env={**os.environ, "HOME": self.folder})
+        os.close(theirs)
+        os.close(ours)
+        try:
+            self.ask("Browser.getVersion")
+        except OSError:
+            self.close()
+            raise
 
     def close(self):
-        self.commands.close()
-        self.answers.close()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.ask("Browser.close")
+            self.process.wait(timeout=PATIENCE)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+        os.close(self.commands)
+        os.close(self.answers)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def fail(self, what):
+        with open(os.path.join(self.folder, "said"), errors="replace") as said:
+            raise ConnectionError(f"the browser {what}:\n{said.read()[-2000:]}")
+
+    def send(self, command):
+        message = json.dumps(command).encode() + b"\0"
+        try:
+            while message:
+                message = message[os.write(self.commands, message):]
+        except BrokenPipeError:
+            self.fail("does not listen")
 
     def receive(self):
-        data = bytearray()
-        while (byte := self.answers.read(1)) != b"\0":
-            if not byte:
-                raise BrowserError("the browser has ended")
-            data += byte
-        message = json.loads(data)
-        method, more = message.get("method"), message.get("params", {})
-        if method == "Network.requestWillBeSent":
-            self.requests.append(more["request"]["url"])
-        elif method == "Runtime.exceptionThrown":
-            self.complaints.append(json.dumps(more["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" and more["type"] in ("error", "warning"):
-            self.complaints.append(json.dumps(more["args"]))
-        elif method == "Log.entryAdded":
-            self.complaints.append(more["entry"]["text"])
-        elif method == "Page.loadEventFired":
-            self.loaded = True
-        return message
+        end = time.monotonic() + PATIENCE
+        while b"\0" not in self.rest:
+            ready, _, _ = select.select([self.answers], [], [], max(0, end - time.monotonic()))
+            more = os.read(self.answers, 1 << 20) if ready else b""
+            if not more:
+                self.fail("ended" if ready else "is silent")
+            self.rest += more
+        message, self.rest = self.rest.split(b"\0", 1)
+        return json.loads(message)
 
-    def call(self, method, **more):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": more}
-        if self.session:
-            message["sessionId"] = self.session
-        self.commands.write(json.dumps(message).encode() + b"\0")
-        while (answer := self.receive()).get("id") != self.number:
-            pass
-        if "error" in answer:
-            raise BrowserError(f"{method}: {answer['error']}")
-        return answer["result"]
-
-    def open(self, path, width, scheme):
-        """Opens a file in a window of that width, in the "light" or "dark" scheme."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900,
-                  deviceScaleFactor=1, mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia",
-                  features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.loaded = False
-        self.call("Page.navigate", url="file://" + path)
-        while not self.loaded:
-            self.receive()
-
-    def evaluate(self, expression):
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise BrowserError(json.dumps(answer["exceptionDetails"]))
-        return answer["result"].get("value")
+    def ask(self, method, session=None, **parameters):
+        """The answer to a command; events that come before it are kept."""
+        self.last += 1
+        command = {"id": self.last, "method": method, "params": parameters}
+        if session:
+            command["sessionId"] = session
+        self.send(command)
+        while True:
+            message = self.receive()
+            if message.get("id") == self.last:
+                if "error" in message:
+                    raise ValueError(f"{method}: {message['error']}")
+                return message["result"]
+            self.events.append(message)
 
 
-class BrowserError(Exception):
-    pass
+class Tab:
+    """A page in the browser, with what happened since it was opened in `events`."""
+
+    def __init__(self, browser, width, height, scheme):
+        self.browser = browser
+        self.target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.ask("Target.attachToTarget", targetId=self.target,
+                                   flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                 deviceScaleFactor=1, mobile=width < 600)
+        self.ask("Emulation.setEmulatedMedia",
+                 features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.browser.ask("Target.closeTarget", targetId=self.target)
+
+    def ask(self, method, **parameters):
+        return self.browser.ask(method, self.session, **parameters)
+
+    @property
+    def events(self):
+        return [(event["method"], event["params"]) for event in self.browser.events
+                if event.get("sessionId") == self.session]
+
+    def open(self, address):
+        """Waits until all of the page is loaded; the reason if it cannot be."""
+        started = self.ask("Page.navigate", url=address)
+        loaded = ("Page.lifecycleEvent", "load", started.get("loaderId"))
+        while "errorText" not in started and not any(
+                (name, event.get("name"), event.get("loaderId")) == loaded
+                for name, event in self.events):
+            self.browser.events.append(self.browser.receive())
+        return started.get("errorText")
+
+    def value(self, expression):
+        """Of an expression in JavaScript, as JSON knows it."""
+        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise ValueError(json.dumps(found["exceptionDetails"], indent=1))
+        return found["result"].get("value")

@@ -84,6 +84,26 @@ class Study(Case):
         self.assertNotIn("<h2>Verdicts</h2>", page)
         self.assertNotIn("slope −1/2", page)
 
+    def test_the_report_of_several_kinds(self):
+        self.small("a", "--set", "study.outputs=[identity,tanh]", "--set",
+                   "study.step_sizes=[0.5,1]", "--set", "output.report=true")
+        page = self.read("a", "report.html").decode()
+        self.assertIn("Step sizes are in units of 2 / ", page)
+        for group in ("output identity, step size 0.5", "output tanh, step size 1"):
+            self.assertIn(f"<caption>{group}</caption>", page)
+            self.assertRegex(page, rf"\] \({group}\)[;.]")
+            self.assertIn(f'data-label="Of networks with">{group}</td>', page)
+
+    def test_words_of_a_table_are_no_commands(self):
+        """A study of somebody else is drawn, and nothing that its words may ask for is done."""
+        self.small("a", "--set", "study.outputs=[identity,tanh]")
+        table = self.read("a", "study.csv").decode()
+        for words in ("`touch done`", '"; system "touch done"; #'):
+            self.write(os.path.join("a", "study.csv"), table.replace("tanh", words))
+            self.good("report", "a")
+            self.assertNotIn("done", os.listdir(self.path("a")) + os.listdir(self.folder))
+            self.assertIn("<svg", self.read("a", "report.html").decode())
+
     def test_a_study_grows(self):
         self.small("a")
         before = self.times("a")

@@ -845,6 +845,25 @@ Test(report, axes) {
     }
 }
 
+Test(report, formulas) {
+    static const char *const cases[][2] = {
+        {"||H_i|| <= lambda_min", "‖H<sub>i</sub>‖ ≤ λ<sub>min</sub>"},
+        {"(1 - mu s eta/n)^t", "(1 − μ s η/n)<sup>t</sup>"},
+        {"mu = 2, eta, beta_F", "μ = 2, η, β<sub>F</sub>"},
+        {"slope >= -1/2", "slope ≥ −1/2"},
+        {"J_Phi^T K_(Phi o F)", "J<sub>Φ</sub><sup>T</sup> K<sub>(Φ ∘ F)</sub>"},
+        {"F_lin,i(w) < 1e-6", "F<sub>lin,i</sub>(w) &lt; 1e-6"},
+        {"two-layer mute theta epsilon", "two-layer mute theta epsilon"},
+        {"phi' and phi, grad F", "φ′ and φ, ∇F"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pls_text text = pls_text_start(context);
+        pls_text_formula(&text, cases[i][0]);
+        cr_expect_str_eq(pls_text_string(&text), cases[i][1]);
+        pls_text_release(&text);
+    }
+}
+
 Test(report, drawings) {
     static const char whole[] =
         "<?xml version='1.0'?><svg viewBox=\"0 0 9 9\" xmlns=\"http://x\"><title>t</title>"
