@@ -37,6 +37,9 @@ static const ready_setting audit[] = {
     {NULL, {NULL}},
 };
 
+/* Widths of convolutional networks in an audit: a channel costs as much as it has pixels. */
+static const char CHANNELS[] = "[8, 16, 32, 64]";
+
 static const ready_study studies[] = {
     {"transition",
      "the transition to linearity: Hessians and kernel changes fall with the width, gradients stay",
@@ -187,6 +190,16 @@ cleanup:
     return status;
 }
 
+static bool has_convolutions(const settings *all) {
+    for (int64_t l = 0; l < all->model.layers.count; l++) {
+        pls_layer_type type = all->model.layers.values[l].type;
+        if (type == PLS_LAYER_CONV || type == PLS_LAYER_RESIDUAL_CONV) {
+            return true;
+        }
+    }
+    return false;
+}
+
 pls_status ready_audit_apply(cli *program, settings *all) {
     bool of_system = settings_are_of_system(all), model = layers_are_given(all);
     pls_status status = PLS_OK;
@@ -198,6 +211,9 @@ pls_status ready_audit_apply(cli *program, settings *all) {
         if (wanted && settings_origin(all, one->key) == ORIGIN_DEFAULT) {
             CLI_TRY(settings_assign(program, all, one->key, one->key, one->text[QUICK]));
         }
+    }
+    if (has_convolutions(all) && settings_origin(all, "audit.widths") == ORIGIN_DEFAULT) {
+        CLI_TRY(settings_assign(program, all, "audit.widths", "audit.widths", CHANNELS));
     }
 cleanup:
     return status;

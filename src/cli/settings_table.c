@@ -304,7 +304,7 @@ static const setting table[] = {
     {.key = "audit.directions", .type = SETTING_INTEGER, .offset = FIELD(audit.directions),
      .text = "4", .least = 1, .most = MOST, .help = "in which balls are sampled"},
     {.key = "audit.widths", .type = SETTING_INTEGERS, .offset = FIELD(audit.widths),
-     .text = "[64, 128, 256, 512]", .least = 1, .most = MOST, .help = "of scaling claims"},
+     .text = "[64, 128, 256, 512]", .least = 1, .most = MOST, .help = "of scaling claims; an eighth of these where there are convolutions"},
     {.key = "audit.seeds", .type = SETTING_INTEGER, .offset = FIELD(audit.seeds), .text = "3",
      .least = 2, .most = 1e6, .help = "networks a width"},
 
