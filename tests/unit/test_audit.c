@@ -223,6 +223,67 @@ Test(audit, the_bound_on_linearity_is_attained) {
     network_tear_down(&s.f);
 }
 
+/* F'' = sech^2((w - at) / width), a bump that points far apart do not see. */
+typedef struct bump {
+    double at, width;
+} bump;
+
+static int bump_apply(void *user, const double *w, double *f) {
+    const bump *b = user;
+    double at = fabs((w[0] - b->at) / b->width);
+    f[0] = b->width * b->width * (at + log1p(exp(-2.0 * at))); /* log(2 cosh) */
+    return 0;
+}
+
+static int bump_product(void *user, const double *w, const double *v, double *f) {
+    const bump *b = user;
+    f[0] = b->width * tanh((w[0] - b->at) / b->width) * v[0];
+    return 0;
+}
+
+static int bump_curvature(void *user, const double *w, const double *u, const double *v,
+                          double *h) {
+    const bump *b = user;
+    double cosine = cosh((w[0] - b->at) / b->width);
+    h[0] = u[0] * v[0] / (cosine * cosine);
+    return 0;
+}
+
+static pls_claim_result check_bump(double at, double width, const char *planted, double factor) {
+    bump b = {at, width};
+    const double target = 1.0; /* above F: the steepest direction leads to the bump */
+    const pls_user_system functions = {.samples = 1,
+                                       .outputs = 1,
+                                       .parameters = 1,
+                                       .targets = &target,
+                                       .user = &b,
+                                       .apply = bump_apply,
+                                       .pushforward = bump_product,
+                                       .pullback = bump_product,
+                                       .curvature = bump_curvature};
+    pls_device_options device = support_device(1);
+    subject s = {.is_network = false};
+    cr_assert_eq(pls_context_create(NULL, &s.f.context), PLS_OK);
+    network_check(&s.f, pls_device_open(s.f.context, &device, &s.f.device));
+    network_check(&s.f, pls_user_system_create(s.f.device, PLS_F64, &functions, &s.f.system));
+    network_check(&s.f, pls_system_initialize(s.f.system));
+    pls_claim_result result = check(&s, "3", planted, factor);
+    network_tear_down(&s.f);
+    return result;
+}
+
+/* What the sampling of a sup has missed is no violation of a law: a bump on the shorter segment, a
+ * narrow one, and one that the densest sampling has only begun to find. */
+Test(audit, a_missed_supremum_is_no_violation) {
+    cr_expect_eq(check_bump(0.125, 0.05, NULL, 1.0).verdict, PLS_VERDICT_HOLDS);
+    cr_expect_eq(check_bump(0.125, 0.01, NULL, 1.0).verdict, PLS_VERDICT_HOLDS);
+    cr_expect_eq(check_bump(0.125, 0.05, "hessian", 0.1).verdict, PLS_VERDICT_VIOLATED);
+    pls_claim_result result = check_bump(0.1154, 3e-4, NULL, 1.0);
+    cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "%g against %g, %g", result.measured,
+                 result.bound, result.error);
+    cr_expect(strstr(result.detail, "too fast") != NULL, "%s", result.detail);
+}
+
 Test(audit, says_why_a_claim_does_not_apply) {
     subject s;
     build_relu(&s, 0);
