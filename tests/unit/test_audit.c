@@ -340,20 +340,78 @@ Test(audit, falsehoods_are_found) {
 /* ---- scaling and pictures ----------------------------------------------------------------------
  */
 
+static pls_claim_result check_widths(subject *s, const char *claim,
+                                     const pls_audit_options *options, const char *planted,
+                                     double factor) {
+    pls_audit_subject audited = {.system = s->f.system, .model = &s->model, .data = &s->f.data};
+    pls_audit_plant plant = {planted, factor};
+    pls_claim_result result;
+    network_check(&s->f, pls_audit_check_planted(&audited, options, index_of(claim),
+                                                 planted == NULL ? NULL : &plant, &result));
+    return result;
+}
+
+/* Seeds and widths enough for slopes to be told. */
+static pls_audit_options patient_options(void) {
+    static const int64_t widths[] = {16, 32, 64, 128};
+    pls_audit_options options = quick_options();
+    options.widths = widths;
+    options.width_count = 4;
+    options.seeds = 8;
+    return options;
+}
+
 Test(audit, exponents_over_widths) {
     const char *const scalings[] = {"1", "2", "3'", "4", "5", "6", "6'", "11"};
+    pls_audit_options options = patient_options();
     subject s;
     build_dense(&s, 2);
     for (int i = 0; i < 8; i++) {
-        pls_claim_result result = check(&s, scalings[i], NULL, 1.0);
+        pls_claim_result result = check_widths(&s, scalings[i], &options, NULL, 1.0);
         cr_expect_neq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "claim %s: %s", scalings[i],
                       result.detail);
         cr_expect(isfinite(result.measured) && isfinite(result.bound), "claim %s", scalings[i]);
         cr_expect_eq(result.kind, PLS_CLAIM_SCALING);
     }
-    expect_caught(&s, "1", "slope", -1.0);
-    expect_caught(&s, "2", "slope", 1e3);
-    expect_caught(&s, "4", "slope", -1.0);
+    const char *const falling[] = {"1", "3'", "4", "6'", "11"};
+    for (int i = 0; i < 5; i++) {
+        pls_claim_result result = check_widths(&s, falling[i], &options, "slope", -1.0);
+        cr_expect_eq(result.verdict, PLS_VERDICT_VIOLATED, "claim %s: %s", falling[i],
+                     result.detail);
+        cr_expect_lt(result.margin, -result.error);
+    }
+    cr_expect_eq(check_widths(&s, "2", &options, "slope", 1e3).verdict, PLS_VERDICT_VIOLATED);
+    network_tear_down(&s.f);
+}
+
+/* Two seeds and widths do not tell a slope: an interval that holds everything is no confirmation.
+ */
+Test(audit, a_wide_interval_decides_nothing) {
+    static const int64_t widths[] = {16, 32};
+    const char *const scalings[] = {"4", "5", "6", "11"};
+    pls_audit_options options = quick_options();
+    subject s;
+    build_dense(&s, 2);
+    options.widths = widths;
+    options.width_count = 2;
+    for (int i = 0; i < 4; i++) {
+        pls_claim_result result = check_widths(&s, scalings[i], &options, NULL, 1.0);
+        cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "claim %s: %g, %g", scalings[i],
+                     result.measured, result.error);
+        cr_expect(strstr(result.detail, "undecided") != NULL, "%s", result.detail);
+    }
+    network_tear_down(&s.f);
+}
+
+/* Samples that are equal have mu = 0, which has no slope and violates none. */
+Test(audit, no_value_is_no_violation) {
+    subject s;
+    build_dense(&s, 0);
+    int64_t d = s.f.data.dimension;
+    memcpy(s.f.data.inputs + d, s.f.data.inputs, (size_t)d * sizeof *s.f.data.inputs);
+    pls_claim_result result = check(&s, "11", NULL, 1.0);
+    cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "%s", result.detail);
+    cr_expect(strstr(result.detail, "below its floor") != NULL, "%s", result.detail);
     network_tear_down(&s.f);
 }
 
