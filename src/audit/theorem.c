@@ -83,7 +83,7 @@ cleanup:
     return status;
 }
 
-/* Runs gradient descent and stays at its end. */
+/* Runs gradient descent and stays at its end; where it diverged, infinitely far. */
 static pls_status travel(sampler *s, double *distance) {
     pls_audit *audit = s->audit;
     double l = s->t->lipschitz;
@@ -98,7 +98,11 @@ static pls_status travel(sampler *s, double *distance) {
     if (status == PLS_OK) {
         status = pls_train(audit->system, &options, &run);
     }
-    *distance = run.last.distance;
+    *distance = status == PLS_DIVERGED ? INFINITY : run.last.distance;
+    if (status == PLS_DIVERGED) {
+        pls_error_clear(audit->context);
+        status = PLS_OK;
+    }
     pls_train_result_destroy(audit->context, &run);
     return status;
 }
@@ -128,6 +132,11 @@ static pls_status sample(sampler *s) {
     PLS_TRY(audit->context, widen(s));
     for (int round = 0; round < SAMPLED_ROUNDS; round++) {
         PLS_TRY(audit->context, travel(s, &distance));
+        if (isinf(distance)) {
+            s->t->extent = distance;
+            s->t->mu = 0.0;
+            break;
+        }
         if (distance <= s->t->extent * (1.0 + SAMPLED_SLACK)) {
             break;
         }
@@ -181,6 +190,11 @@ static pls_status tell_why_not(pls_audit *audit, const pls_theorem *t, bool know
             "the distance that the theorem allows (||r_0|| = %.3g); start closer to a solution, "
             "or with a less curved system",
             t->smoothness, spectrum.lambda_min, audit->residual);
+    } else if (isinf(t->extent)) {
+        status = pls_claim_does_not_apply(
+            result,
+            "gradient descent with the step that the constants at w_0 allow diverges: there "
+            "is no path around which they could be sampled");
     } else {
         status = pls_claim_does_not_apply(
             result,
@@ -200,6 +214,9 @@ pls_status pls_theorem_find(pls_audit *audit, pls_reach *reach, pls_claim_result
     pls_status status = PLS_OK;
     *constants = (pls_theorem){0};
     *found = false;
+    if (!isfinite(audit->residual)) {
+        return pls_claim_does_not_apply(result, "the loss at w_0 is not finite");
+    }
     PLS_TRY(audit->context, pls_audit_smoothness(audit, &smoothness, &known));
     if (!known) {
         PLS_TRY(audit->context, pls_audit_require_smooth(audit, result, &smooth));

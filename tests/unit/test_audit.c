@@ -322,6 +322,7 @@ Test(audit, falsehoods_are_found) {
     expect_caught(&s, "10", "hessian", 0.0);
     expect_caught(&s, "14", "kernel", 3.0);
     expect_caught(&s, "15", "kernel", 1.0 + 1e-9);
+    expect_caught(&s, "15", "domain", 1.0 + 1e-9);
     network_tear_down(&s.f);
     build_planted(&s, PLS_PLANTED_QUADRATIC, 1);
     expect_caught(&s, "3", "hessian", 0.01);
@@ -330,6 +331,7 @@ Test(audit, falsehoods_are_found) {
     expect_caught(&s, "9", "step", 100.0);
     expect_caught(&s, "10", "hessian", 0.0);
     expect_caught(&s, "15", "mu", 10.0);
+    expect_caught(&s, "15", "domain", 1.0 + 1e-9);
     network_tear_down(&s.f);
     build_planted(&s, PLS_PLANTED_LINEAR, 1);
     expect_caught(&s, "8", "mu", 30.0); /* (1 - eta mu) becomes faster than any descent */
@@ -492,6 +494,52 @@ Test(audit, pl_identity) {
     network_tear_down(&f);
 }
 
+/* The subject's weights times `factor`. */
+static void scale_weights(subject *s, double factor) {
+    int64_t parameters = pls_system_parameters(s->f.system);
+    double *weights = calloc((size_t)parameters, sizeof *weights);
+    network_check(&s->f, pls_system_get_weights(s->f.system, weights));
+    for (int64_t i = 0; i < parameters; i++) {
+        weights[i] *= factor;
+    }
+    network_check(&s->f, pls_system_set_weights(s->f.system, weights));
+    free(weights);
+}
+
+/* Outputs beyond the digits of tanh: identities that rounding has emptied are not said to hold. */
+Test(audit, saturated_outputs_are_not_compared) {
+    subject s;
+    build_dense(&s, 0);
+    scale_weights(&s, 1e4);
+    pls_claim_result result = check(&s, "5'", NULL, 1.0);
+    cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "%g, %g", result.measured,
+                 result.error);
+    cr_expect(strstr(result.detail, "saturated") != NULL, "%s", result.detail);
+    network_tear_down(&s.f);
+}
+
+/* A start that gradient descent cannot leave, or leaves for good, refutes nothing. */
+Test(audit, a_path_that_is_none_is_no_violation) {
+    subject s;
+    build_dense(&s, 0);
+    scale_weights(&s, 1e-9); /* half the critical step is 1e17 */
+    expect(&s, "7", PLS_VERDICT_HOLDS);
+    network_tear_down(&s.f);
+    build_planted(&s, PLS_PLANTED_LINEAR, 0);
+    double far[60];
+    for (int i = 0; i < 60; i++) {
+        far[i] = 1e160; /* the loss is infinite */
+    }
+    network_check(&s.f, pls_system_set_weights(s.f.system, far));
+    const char *const paths[] = {"7", "8", "8'", "9"};
+    for (int i = 0; i < 4; i++) {
+        pls_claim_result result = check(&s, paths[i], NULL, 1.0);
+        cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE, "claim %s", paths[i]);
+        cr_expect(strstr(result.detail, "not finite") != NULL, "%s", result.detail);
+    }
+    network_tear_down(&s.f);
+}
+
 /* The worst of several comparisons is kept, whatever their order and units. */
 Test(audit, keeps_the_worst_comparison) {
     pls_claim_result result = {.formula = ""};
@@ -510,6 +558,9 @@ Test(audit, keeps_the_worst_comparison) {
     cr_expect_eq(result.instances, 6);
     pls_claim_at_least(&result, "g", NAN, 0.0, 1.0);
     cr_expect_eq(result.verdict, PLS_VERDICT_VIOLATED);
+    pls_claim_result endless = {.formula = ""};
+    pls_claim_at_most(&endless, "h", 1.0, 2.0, INFINITY);
+    cr_expect_eq(endless.verdict, PLS_VERDICT_VIOLATED);
     pls_claim_does_not_apply(&result, "because of %d", 1);
     cr_expect_eq(result.verdict, PLS_VERDICT_NOT_APPLICABLE);
     cr_expect_str_eq(result.detail, "because of 1");

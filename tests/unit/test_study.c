@@ -411,6 +411,19 @@ Test(study, directions) {
 }
 
 /* A linear network in fewer dimensions than samples has a singular kernel. */
+/* Numbers whose squares leave the range have a direction all the same. */
+Test(study, directions_of_any_size) {
+    double huge[] = {3e200, -4e200}, tiny[] = {3e-200, 4e-200}, none[] = {0.0, 0.0},
+           endless[] = {1.0, INFINITY};
+    cr_expect(pls_normalize(huge, 2));
+    cr_expect_float_eq(huge[0], 0.6, 1e-15);
+    cr_expect_float_eq(huge[1], -0.8, 1e-15);
+    cr_expect(pls_normalize(tiny, 2));
+    cr_expect_float_eq(tiny[1], 0.8, 1e-15);
+    cr_expect_not(pls_normalize(none, 2));
+    cr_expect_not(pls_normalize(endless, 2));
+}
+
 Test(study, what_lies_below_the_floor_has_no_value) {
     base b = set_up();
     pls_study study = study_of(&b);
