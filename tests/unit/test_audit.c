@@ -150,6 +150,16 @@ static void expect_caught(subject *s, const char *claim, const char *planted, do
     cr_expect_lt(result.margin, -result.error);
 }
 
+static double constant_of(const pls_claim_result *result, const char *name) {
+    for (int c = 0; c < result->constant_count; c++) {
+        if (strcmp(result->constants[c].name, name) == 0) {
+            return result->constants[c].value;
+        }
+    }
+    cr_assert(false, "there is no %s", name);
+    return NAN;
+}
+
 /* ---- laws --------------------------------------------------------------------------------------
  */
 
@@ -192,6 +202,36 @@ Test(audit, laws_hold_on_quadratic_systems_with_known_constants) {
         }
         network_tear_down(&s.f);
     }
+}
+
+/* The constants of claim 9 hold in a ball of R = 2 n sqrt(2 beta L_0) / (mu delta) where that is
+ * said, and else a run counts while it stays where they do. */
+Test(audit, stochastic_constants_hold_where_they_are_used) {
+    subject s;
+    pls_smoothness smoothness;
+    build_planted(&s, PLS_PLANTED_QUADRATIC, 0);
+    pls_claim_result result = check(&s, "9", NULL, 1.0);
+    cr_expect(strstr(result.detail, "ball of claim 8") != NULL, "%s", result.detail);
+    network_check(&s.f, pls_system_smoothness(s.f.system, &smoothness));
+    double radius = constant_of(&result, "R"), mu = constant_of(&result, "mu");
+    pls_ball_constants ball;
+    network_check(&s.f, pls_constants_in_ball(s.f.system, NULL, radius, &ball));
+    cr_expect_float_eq(ball.mu / mu, 1.0, 1e-9);
+    network_tear_down(&s.f);
+    build_planted(&s, PLS_PLANTED_LINEAR, 1);
+    result = check(&s, "9", NULL, 1.0);
+    cr_expect(strstr(result.detail, "ball of claim 8") == NULL, "%s", result.detail);
+    pls_audit_options options = quick_options();
+    double beta = constant_of(&result, "beta"), eta = constant_of(&result, "eta");
+    double beta_l = constant_of(&result, "beta_L"), loss = 0.0;
+    pls_point at;
+    mu = constant_of(&result, "mu");
+    network_check(&s.f, pls_system_measure(s.f.system, PLS_LOSS_SQUARE, &at, NULL, NULL));
+    loss = at.loss;
+    radius = 2.0 * 10.0 * sqrt(2.0 * beta * loss) / (mu * options.delta);
+    cr_expect_float_eq(constant_of(&result, "R") / radius, 1.0, 1e-8);
+    cr_expect_float_eq(eta * beta_l * (10.0 * beta + mu) / (10.0 * mu), 1.0, 1e-12); /* s = 2 */
+    network_tear_down(&s.f);
 }
 
 /* beta_F = 0: all constants are exact, and the kernel never moves. */
