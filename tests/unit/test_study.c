@@ -748,6 +748,13 @@ Test(study, fits_recover_a_power) {
         inside += fit.low <= -0.5 && -0.5 <= fit.high;
     }
     cr_expect(inside >= 925 && inside <= 975, "%d of 1000 intervals held the truth", inside);
+    inside = 0; /* nor does a width of which one seed has a value */
+    for (uint64_t trial = 0; trial < 1000; trial++) {
+        draw(x, y, 3, 0.2, trial);
+        cr_assert_eq(pls_fit_power(context, x, y, 13, false, 300, 7, &fit), PLS_OK);
+        inside += fit.low <= -0.5 && -0.5 <= fit.high;
+    }
+    cr_expect(inside >= 925 && inside <= 975, "%d of 1000 intervals held the truth", inside);
     draw(x, y, 6, 0.2, 299);
     cr_assert_eq(pls_fit_power(context, x, y, 30, false, 300, 7, &fit), PLS_OK);
     cr_assert_eq(pls_fit_power(context, x, y, 30, false, 300, 7, &again), PLS_OK);
