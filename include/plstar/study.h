@@ -131,9 +131,9 @@ pls_status pls_study_measure(pls_device *device, const pls_study *study, const p
 /* A power x^slope fitted to values y > 0 in groups, the seeds at one x, by weighted least squares
  * of log y on log x. The weight of a group is 1 over the variance of its mean; variances of few
  * seeds are shrunk towards the pooled one. The interval is that of a bootstrap of seeds within
- * groups (percentiles; deviations widened by sqrt(n/(n-1)), which a resample of n narrows). It is
- * widened as Student's interval is for few seeds, and by `misfit` where groups lie farther from the
- * line than their seeds explain. */
+ * groups (percentiles; deviations widened by sqrt(n/(n-1)), which a resample of n narrows; a group
+ * of one borrows those of the others). It is widened as Student's interval is for few seeds, and by
+ * `misfit` where groups lie farther from the line than their seeds explain. */
 typedef struct pls_fit {
     double slope, low, high; /* 95 % interval; slope NaN with fewer than two groups, the interval
                                 NaN where no group has two values */

@@ -105,7 +105,7 @@ static double severity(double margin, double bound, double error) {
 static void compare(pls_claim_result *result, const char *formula, bool at_least, double measured,
                     double bound, double error) {
     double margin = at_least ? measured - bound : bound - measured;
-    bool holds = margin >= -error;
+    bool holds = margin >= -error && isfinite(error);
     bool worse =
         severity(margin, bound, error) < severity(result->margin, result->bound, result->error);
     if (!holds && result->verdict == PLS_VERDICT_HOLDS) {
@@ -153,6 +153,7 @@ pls_status pls_claim_does_not_apply(pls_claim_result *result, const char *format
     vsnprintf(result->detail, sizeof result->detail, format, arguments);
     va_end(arguments);
     result->verdict = PLS_VERDICT_NOT_APPLICABLE;
+    result->formula = "";
     result->measured = result->bound = result->margin = result->error = NAN;
     result->instances = 0;
     return PLS_OK;
@@ -309,6 +310,9 @@ pls_status pls_audit_check_planted(const pls_audit_subject *subject,
     PLS_TRY(context, copy_subject(&audit));
     PLS_TRY(context, look(&audit));
     PLS_TRY(context, claims[index].check(&audit, result));
+    if (result->verdict == PLS_VERDICT_HOLDS && result->instances == 0) {
+        pls_claim_does_not_apply(result, "there was nothing to compare");
+    }
     result->seconds = pls_clock() - start;
 cleanup:
     leave(&audit);

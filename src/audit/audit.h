@@ -32,6 +32,7 @@ typedef struct pls_audit {
     double *point;   /* P, scratch */
     double residual; /* ||r_0|| */
     double rounding; /* relative error of F and J by rounding */
+    double block;    /* of claim 9: the largest trace of a sample's block of K(w_0) */
 } pls_audit;
 
 typedef struct pls_claim {

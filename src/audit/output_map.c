@@ -76,6 +76,11 @@ pls_status pls_check_output_map(pls_audit *audit, pls_claim_result *result) {
             pls_allocate(context, audit->equations, sizeof(double), "claim 5'", &p.outputs));
     PLS_TRY(context, pls_system_measure(p.plain, PLS_LOSS_SQUARE, &at, p.outputs, NULL));
     compare(&p, result);
+    if (result->instances == 0) {
+        status = pls_claim_does_not_apply(
+            result, "the outputs are so large that tanh is saturated: phi' has no digits");
+        goto cleanup;
+    }
     pls_claim_describe(result, "phi = tanh on the last layer, the network's own weights");
 cleanup:
     pls_system_destroy(p.plain);

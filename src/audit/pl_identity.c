@@ -7,6 +7,7 @@
 #include "plstar/train.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct watch {
     const pls_audit *audit;
@@ -30,26 +31,38 @@ static pls_status compare(void *user, const pls_record *record, const pls_progre
     return PLS_OK;
 }
 
+/* The identity does not ask that gradient descent converges: one that diverges is compared as far
+ * as it went. */
+static void describe(const watch *w, const pls_train_result *run, bool diverged) {
+    if (w->result->instances == 0) {
+        pls_claim_does_not_apply(w->result, diverged ? "the loss at w_0 is not finite"
+                                                     : "w_0 is a solution: rho is 0/0");
+        return;
+    }
+    pls_claim_describe(w->result,
+                       "at every step of %lld of gradient descent with half the critical step%s",
+                       (long long)run->steps, diverged ? ", which diverged there" : "");
+}
+
 pls_status pls_check_pl_identity(pls_audit *audit, pls_claim_result *result) {
     pls_context *context = audit->system->device->context;
     pls_train_options options = pls_train_options_defaults();
-    pls_train_result run = {0};
+    pls_train_result run;
     watch w = {audit, result};
+    memset(&run, 0, sizeof run);
     options.steps = audit->options->steps;
     options.measure_every = 1;
     options.seed = audit->options->seed;
     options.observer = compare;
     options.observer_user = &w;
     pls_status status = pls_train(audit->system, &options, &run);
-    bool diverged = status == PLS_DIVERGED; /* up to there the identity can be looked at as well */
+    bool diverged = status == PLS_DIVERGED;
     if (diverged) {
         pls_error_clear(context);
         status = PLS_OK;
     }
     if (status == PLS_OK) {
-        pls_claim_describe(
-            result, "at every step of %lld of gradient descent with half the critical step%s",
-            (long long)run.steps, diverged ? ", with which it diverges" : "");
+        describe(&w, &run, diverged);
     }
     pls_train_result_destroy(context, &run);
     return status;

@@ -5,12 +5,17 @@
  * of Hessians and what follows from them carry a factor sqrt(log m), the largest of m Gaussian
  * output weights, which is divided out. With a non-linear output or a bottleneck there is no such
  * bound, and the slopes of Hessian and kernel change are flat within 0.2; then only the width of
- * the bottleneck helps. */
+ * the bottleneck helps.
+ *
+ * The interval of few seeds may be so wide that it would hold whatever the slope. Such a comparison
+ * is not made: a slope of at most -1/2 must be told from 0, and a flat one from +-1/2. */
 #include "audit/audit.h"
 #include "base/memory.h"
 #include "study/study.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 static const int64_t BOTTLENECKS[] = {1, 4, 16, 64};
 enum { RESAMPLES = 1000, HESSIAN_SAMPLES = 1, NARROW = 4, DEEP = 3 };
@@ -25,6 +30,8 @@ typedef struct scaling {
     double *x;            /* a number a cell: its place on the axis of the fit */
     pls_measured *values; /* PLS_QUANTITY_COUNT a cell */
     pls_axis_kind axis;
+    bool silent;              /* a comparison was not made, since */
+    char why[PLS_CLAIM_TEXT]; /* ... */
 } scaling;
 
 static void set_axis(scaling *s, pls_axis_kind axis, const int64_t *values, int64_t count) {
@@ -134,30 +141,84 @@ static bool applies(const scaling *s) {
     return s->result->verdict != PLS_VERDICT_NOT_APPLICABLE;
 }
 
+/* Ends a claim. Where a comparison was not made, and no other is violated, it does not hold. */
 static void describe(const scaling *s, const char *what) {
     const pls_axis_values *axis = &s->study.axes[s->axis];
-    pls_claim_describe(s->result,
-                       "%s; %s %lld to %lld, %lld seeds each, %lld samples; the error is the half "
-                       "of a bootstrap interval",
-                       what, pls_axis_name(s->axis), (long long)axis->values[0],
-                       (long long)axis->values[axis->count - 1],
-                       (long long)s->study.axes[PLS_AXIS_SEED].count,
-                       (long long)s->study.data->samples);
+    if (s->silent && s->result->verdict == PLS_VERDICT_HOLDS) {
+        pls_claim_does_not_apply(s->result, "%s", s->why);
+        return;
+    }
+    pls_claim_describe(
+        s->result,
+        "%s; %s %lld to %lld, %lld seeds each, %lld samples%s; the error is the half "
+        "of a bootstrap interval%s%s",
+        what, pls_axis_name(s->axis), (long long)axis->values[0],
+        (long long)axis->values[axis->count - 1], (long long)s->study.axes[PLS_AXIS_SEED].count,
+        (long long)s->study.data->samples,
+        pls_study_asks_hessians(&s->study) ? ", Hessians of the first one" : "",
+        s->silent ? "; " : "", s->why);
 }
 
-/* What the theory expects of the slope. */
-static pls_status expect(const scaling *s, pls_quantity quantity, bool divide_log,
-                         const char *formula) {
+static void not_compared(scaling *s, const char *format, ...) PLS_PRINTF(2, 3);
+static void not_compared(scaling *s, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(s->why, sizeof s->why, format, arguments);
+    va_end(arguments);
+    s->silent = true;
+}
+
+/* Why a quantity has no value: that of the first network without one. */
+static const char *reason_of(const scaling *s, pls_quantity quantity) {
+    for (int64_t c = 0; c < pls_study_cells(&s->study); c++) {
+        const pls_measured *value = &s->values[c * PLS_QUANTITY_COUNT + quantity];
+        if (value->reason != NULL) {
+            return value->reason;
+        }
+    }
+    return "it is 0";
+}
+
+/* The fit of a quantity; *told is false where there is none with an interval. */
+static pls_status find(scaling *s, pls_quantity quantity, bool divide_log, pls_fit *found,
+                       bool *told) {
+    pls_status status = PLS_OK;
+    PLS_TRY(s->audit->context, fit(s, quantity, divide_log, found));
+    *told = isfinite(found->low) && isfinite(found->high);
+    if (!*told) {
+        not_compared(s, "%s has a value in %lld networks of %lld, too few for a slope: %s",
+                     pls_quantity_name(quantity), (long long)found->points,
+                     (long long)pls_study_cells(&s->study), reason_of(s, quantity));
+    }
+    double seen = pls_audit_seen(s->audit, "slope", found->slope), moved = seen - found->slope;
+    found->slope = seen;
+    found->low += moved;
+    found->high += moved;
+cleanup:
+    return status;
+}
+
+/* What the theory expects of the slope; nothing where the interval could not have refuted it. */
+static pls_status expect(scaling *s, pls_quantity quantity, bool divide_log, const char *formula) {
     pls_cell cell = pls_study_cell(&s->study, 0);
     pls_expectation expected =
         pls_study_expectation(&s->study, &cell, quantity, divide_log, s->axis);
     pls_fit found;
+    bool told = false;
     pls_status status = PLS_OK;
-    PLS_TRY(s->audit->context, fit(s, quantity, divide_log, &found));
-    double slope = pls_audit_seen(s->audit, "slope", found.slope);
+    PLS_TRY(s->audit->context, find(s, quantity, divide_log, &found, &told));
     bool flat = expected.trend == PLS_TREND_FLAT;
-    pls_claim_at_most(s->result, formula, flat ? fabs(slope) : slope, expected.bound,
-                      flat ? 0.5 * (found.high - found.low) : found.slope - found.low);
+    if (told && pls_fit_judge(&found, &expected) == PLS_SLOPE_UNDECIDED) {
+        not_compared(s,
+                     "undecided: the slope of %s is %.2f, with an interval from %.2f to %.2f that "
+                     "holds %s; take more seeds or a longer range of widths",
+                     pls_quantity_name(quantity), found.slope, found.low, found.high,
+                     flat ? "one of 1/2 as well as a flat one" : "0 as well as what is expected");
+    } else if (told) {
+        pls_claim_at_most(s->result, formula, flat ? fabs(found.slope) : found.slope,
+                          expected.bound,
+                          flat ? 0.5 * (found.high - found.low) : found.slope - found.low);
+    }
 cleanup:
     return status;
 }
@@ -326,7 +387,7 @@ pls_status pls_check_bottleneck_width(pls_audit *audit, pls_claim_result *result
     if (applies(&s)) {
         PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_HESSIAN_NORM, false,
                                        "slope of max ||H_i(w_0)|| against the bottleneck's width "
-                                       "<= 0"));
+                                       "< 0"));
         describe(&s, "three wide hidden layers but for the middle one");
     }
 cleanup:

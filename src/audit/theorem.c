@@ -194,10 +194,6 @@ static pls_status tell_why_not(pls_audit *audit, const pls_theorem *t, bool know
         status = pls_claim_does_not_apply(
             result, "lambda_min(K_0) lies below its floor of %.3g: mu > 0 is not given",
             spectrum.floor);
-    } else if (isinf(t->extent)) {
-        status = pls_claim_does_not_apply(
-            result, "gradient descent diverges with the step that constants sampled at w_0 give: "
-                    "they say nothing of its path; take a wider network, or smaller targets");
     } else if (known) {
         status = pls_claim_does_not_apply(
             result,
@@ -205,6 +201,11 @@ static pls_status tell_why_not(pls_audit *audit, const pls_theorem *t, bool know
             "the distance that the theorem allows (||r_0|| = %.3g); start closer to a solution, "
             "or with a less curved system",
             t->smoothness, spectrum.lambda_min, audit->residual);
+    } else if (isinf(t->extent)) {
+        status = pls_claim_does_not_apply(
+            result,
+            "gradient descent with the step that the constants at w_0 allow diverges: there "
+            "is no path around which they could be sampled");
     } else {
         status = pls_claim_does_not_apply(
             result,
@@ -225,6 +226,9 @@ pls_status pls_theorem_find(pls_audit *audit, const pls_convergence *theorem,
     pls_status status = PLS_OK;
     *constants = (pls_theorem){0};
     *found = false;
+    if (!isfinite(audit->residual)) {
+        return pls_claim_does_not_apply(result, "the loss at w_0 is not finite");
+    }
     PLS_TRY(audit->context, pls_system_measure(audit->system, theorem->loss, &at, NULL, NULL));
     constants->start = at.loss;
     if (at.loss == 0.0) {

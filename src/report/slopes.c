@@ -164,9 +164,10 @@ static void append_verdict(pls_text *page, const pls_table *fits, int64_t row) {
     const char *verdict = word(fits, row, "verdict");
     pls_text_append(page, "<td data-label=\"Expected\">");
     pls_text_formula(page, word(fits, row, "expected"));
-    pls_text_append(page, strcmp(verdict, "holds") == 0
-                              ? "</td><td class=\"holds\" data-label=\"Verdict\">"
-                              : "</td><td class=\"violated\" data-label=\"Verdict\">");
+    const char *style = strcmp(verdict, "holds") == 0      ? "holds"
+                        : strcmp(verdict, "violated") == 0 ? "violated"
+                                                           : "silent";
+    pls_text_format(page, "</td><td class=\"%s\" data-label=\"Verdict\">", style);
     escape(page, verdict);
     pls_text_append(page, "</td>");
 }
@@ -212,7 +213,8 @@ void pls_verdicts_append(pls_text *page, const pls_report_run *run) {
                     "<p><small>Powers fitted to logarithms by weighted least squares, with 95 % "
                     "bootstrap intervals. The theory gives upper bounds up to logarithms, so that "
                     "a slope may be steeper; it <b>holds</b> where the interval reaches what is "
-                    "expected.</small></p></section>\n");
+                    "expected, and is <b>undecided</b> where the interval reaches what would "
+                    "refute it as well.</small></p></section>\n");
 }
 
 void pls_other_slopes_append(pls_text *page, const pls_report_run *run) {

@@ -38,11 +38,20 @@ double pls_host_norm(const double *v, int64_t count) {
 }
 
 bool pls_normalize(double *v, int64_t count) {
-    double norm = pls_host_norm(v, count);
+    double norm = pls_host_norm(v, count), largest = 0.0;
+    if (norm == 0.0 || isinf(norm)) { /* its squares may have left the range of numbers */
+        for (int64_t i = 0; i < count; i++) {
+            largest = fmax(largest, fabs(v[i]));
+        }
+        for (int64_t i = 0; largest > 0.0 && isfinite(largest) && i < count; i++) {
+            v[i] /= largest;
+        }
+        norm = pls_host_norm(v, count);
+    }
     for (int64_t i = 0; norm > 0.0 && i < count; i++) {
         v[i] /= norm;
     }
-    return norm > 0.0;
+    return norm > 0.0 && isfinite(norm);
 }
 
 pls_status pls_move_along(pls_system *system, const double *origin, double distance,

@@ -4,12 +4,15 @@
  * m) changes of K and of mu, ||K_0 - Theta|| O(m^-1/2):  at most -1/2
  *     ||grad F||                              Theta(1):   flat, here within 0.1
  * With a non-linear output or a bottleneck ||H|| and the change of K are Theta(1), here flat within
- * 0.2, and fall with the width of the bottleneck. */
+ * 0.2, and fall with the width of the bottleneck.
+ *
+ * A slope is judged within its interval. One that reaches what is expected, but also what would
+ * refute it (0 where it should fall, 1/2 where it should be flat), decides nothing. */
 #include "study/study.h"
 
 #include <math.h>
 
-static const double ROOT = -0.5, FLAT_GRADIENT = 0.1, FLAT = 0.2;
+static const double ROOT = -0.5, FLAT_GRADIENT = 0.1, FLAT = 0.2, STEEP = 0.5;
 
 static bool output_is_linear(const pls_study *study, const pls_cell *cell) {
     const pls_model *model = study->model;
@@ -61,8 +64,13 @@ pls_expectation pls_study_expectation(const pls_study *study, const pls_cell *ce
     return of_wide(quantity, divide_log);
 }
 
-bool pls_fit_meets(const pls_fit *fit, const pls_expectation *expectation) {
-    double half = 0.5 * (fit->high - fit->low);
-    return expectation->trend == PLS_TREND_FLAT ? fabs(fit->slope) <= expectation->bound + half
-                                                : fit->low <= expectation->bound;
+pls_slope_verdict pls_fit_judge(const pls_fit *fit, const pls_expectation *expectation) {
+    bool flat = expectation->trend == PLS_TREND_FLAT;
+    double half = 0.5 * (fit->high - fit->low), size = fabs(fit->slope);
+    bool meets = flat ? size <= expectation->bound + half : fit->low <= expectation->bound;
+    bool refutable = flat ? size + half < STEEP : fit->high < 0.0;
+    if (expectation->trend == PLS_TREND_NONE || !isfinite(fit->low) || !isfinite(fit->high)) {
+        return PLS_SLOPE_UNDECIDED;
+    }
+    return !meets ? PLS_SLOPE_VIOLATED : refutable ? PLS_SLOPE_HOLDS : PLS_SLOPE_UNDECIDED;
 }

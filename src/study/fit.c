@@ -4,12 +4,14 @@
  * their variance badly, so it is shrunk towards the pooled s^2 with the weight of PRIOR
  * observations, v_g = ((n_g - 1) s_g^2 + PRIOR s^2) / (n_g - 1 + PRIOR),     weight n_g / v_g, and
  * m_g = intercept + slope log x_g is fitted by weighted least squares. The bootstrap draws n_g
- * values of m_g + sqrt(n_g/(n_g-1)) (z - m_g) again for every group. It takes the variances for
- * known; that they are estimated with nu degrees of freedom widens a normal interval by
+ * values of m_g + sqrt(n_g/(n_g-1)) (z - m_g) again for every group; a group of one, which does not
+ * know how it scatters, takes one such deviation from the others. It takes the variances for known;
+ * that they are estimated with nu degrees of freedom widens a normal interval by
  *
  *     t_nu / z = 1 + (z^2 + 1) / (4 nu) + (5 z^4 + 16 z^2 + 3) / (96 nu^2) + ...
  *
- * (Fisher and Cornish 1960), z the normal and t_nu Student's quantile, and so this one, too. */
+ * (Fisher and Cornish 1960), z the normal and t_nu Student's quantile, and so this one, too. For nu
+ * = 1 and 2, where the series is too short, t_nu has a closed form. */
 #include "base/memory.h"
 #include "base/philox.h"
 #include "plstar/study.h"
@@ -19,6 +21,7 @@
 
 static const double PRIOR = 4.0;
 static const double TAIL = 0.025;
+static const double PI = 3.14159265358979323846;
 static const double NORMAL_QUANTILE = 1.959963984540054; /* of 1 - TAIL */
 enum { LEAST_RESAMPLES = 100 };
 
@@ -35,7 +38,8 @@ typedef struct fitter {
     point *points;
     group *groups;
     double *means, *slopes; /* of a resample; of all resamples */
-    int64_t point_count, group_count;
+    double *deviations;     /* sqrt(n_g/(n_g-1)) (z - m_g) of all groups but those of one */
+    int64_t point_count, group_count, deviation_count;
 } fitter;
 
 static int by_x(const void *a, const void *b) {
@@ -136,17 +140,31 @@ static double misfit_of(const fitter *f, const pls_fit *fit) {
 
 /* ---- the interval ---------------------------------------------------------------------------- */
 
+static void take_deviations(fitter *f) {
+    for (int64_t i = 0; i < f->group_count; i++) {
+        const group *g = &f->groups[i];
+        double n = (double)g->count;
+        for (int64_t j = g->first; g->count > 1 && j < g->first + g->count; j++) {
+            f->deviations[f->deviation_count++] = sqrt(n / (n - 1.0)) * (f->points[j].z - g->mean);
+        }
+    }
+}
+
 static double resample(fitter *f, uint64_t seed, int64_t number) {
     pls_random_stream stream = {seed, PLS_RANDOM_BOOTSTRAP, (uint32_t)number};
     uint64_t element = 0;
+    int64_t own = 0; /* the first of a group's deviations */
     for (int64_t i = 0; i < f->group_count; i++) {
         const group *g = &f->groups[i];
-        double n = (double)g->count, off = 0.0;
+        bool alone = g->count == 1;
+        double off = 0.0;
         for (int64_t j = 0; j < g->count; j++) {
-            int64_t drawn = pls_random_integer_at(stream, element++, g->count);
-            off += f->points[g->first + drawn].z - g->mean;
+            int64_t drawn =
+                pls_random_integer_at(stream, element++, alone ? f->deviation_count : g->count);
+            off += f->deviations[alone ? drawn : own + drawn];
         }
-        f->means[i] = g->mean + (g->count > 1 ? sqrt(n / (n - 1.0)) * off / n : 0.0);
+        f->means[i] = g->mean + off / (double)g->count;
+        own += alone ? 0 : g->count;
     }
     return fit_line(f, f->means, NULL);
 }
@@ -160,6 +178,13 @@ static double quantile(const double *sorted, int64_t count, double share) {
 
 /* t_nu / z */
 static double student_factor(int64_t freedom) {
+    double inside = 1.0 - 2.0 * TAIL;
+    if (freedom == 1) {
+        return tan(0.5 * PI * inside) / NORMAL_QUANTILE;
+    }
+    if (freedom == 2) {
+        return inside * sqrt(2.0 / (1.0 - inside * inside)) / NORMAL_QUANTILE;
+    }
     double nu = (double)freedom, z2 = NORMAL_QUANTILE * NORMAL_QUANTILE;
     double first = (z2 + 1.0) / 4.0, second = ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0;
     double third = (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0;
@@ -167,6 +192,7 @@ static double student_factor(int64_t freedom) {
 }
 
 static void find_interval(fitter *f, int64_t resamples, uint64_t seed, pls_fit *fit) {
+    take_deviations(f);
     for (int64_t b = 0; b < resamples; b++) {
         f->slopes[b] = resample(f, seed, b);
     }
@@ -206,6 +232,7 @@ pls_status pls_fit_power(pls_context *context, const double *x, const double *y,
     PLS_TRY(context, pls_allocate(context, count, sizeof *f.points, what, &f.points));
     PLS_TRY(context, pls_allocate(context, count, sizeof *f.groups, what, &f.groups));
     PLS_TRY(context, pls_allocate(context, count, sizeof *f.means, what, &f.means));
+    PLS_TRY(context, pls_allocate(context, count, sizeof *f.deviations, what, &f.deviations));
     PLS_TRY(context, pls_allocate(context, resamples, sizeof *f.slopes, what, &f.slopes));
     take_points(&f, x, y, count, divide_log);
     form_groups(&f);
@@ -228,5 +255,6 @@ cleanup:
     pls_release(context, f.groups);
     pls_release(context, f.means);
     pls_release(context, f.slopes);
+    pls_release(context, f.deviations);
     return status;
 }

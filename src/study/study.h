@@ -93,8 +93,13 @@ pls_expectation pls_study_expectation(const pls_study *study, const pls_cell *ce
                                       pls_quantity quantity, bool divide_log,
                                       pls_axis_kind against);
 
-/* Whether a slope meets a trend, within its interval; false where there is no interval. */
-bool pls_fit_meets(const pls_fit *fit, const pls_expectation *expectation);
+typedef enum pls_slope_verdict {
+    PLS_SLOPE_HOLDS,
+    PLS_SLOPE_VIOLATED,
+    PLS_SLOPE_UNDECIDED /* the interval is missing, or too wide to refute anything */
+} pls_slope_verdict;
+
+pls_slope_verdict pls_fit_judge(const pls_fit *fit, const pls_expectation *expectation);
 
 /* ---- results in files ------------------------------------------------------------------------ */
 

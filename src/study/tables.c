@@ -95,11 +95,8 @@ static void write_verdict(const tables *t, const pls_cell *cell, pls_quantity qu
     }
     fprintf(t->stream, expected.trend == PLS_TREND_FLAT ? ",|slope| <= %g" : ",<= %g",
             expected.bound);
-    bool can_tell = isfinite(fit->low) && isfinite(fit->high);
-    fprintf(t->stream, ",%s",
-            !can_tell                       ? ""
-            : pls_fit_meets(fit, &expected) ? "holds"
-                                            : "violated");
+    static const char *const verdicts[] = {"holds", "violated", "undecided"};
+    fprintf(t->stream, ",%s", verdicts[pls_fit_judge(fit, &expected)]);
 }
 
 static pls_status write_fit(tables *t, const pls_cell *cell, pls_quantity quantity, bool divide) {

@@ -411,6 +411,19 @@ Test(study, directions) {
 }
 
 /* A linear network in fewer dimensions than samples has a singular kernel. */
+/* Numbers whose squares leave the range have a direction all the same. */
+Test(study, directions_of_any_size) {
+    double huge[] = {3e200, -4e200}, tiny[] = {3e-200, 4e-200}, none[] = {0.0, 0.0},
+           endless[] = {1.0, INFINITY};
+    cr_expect(pls_normalize(huge, 2));
+    cr_expect_float_eq(huge[0], 0.6, 1e-15);
+    cr_expect_float_eq(huge[1], -0.8, 1e-15);
+    cr_expect(pls_normalize(tiny, 2));
+    cr_expect_float_eq(tiny[1], 0.8, 1e-15);
+    cr_expect_not(pls_normalize(none, 2));
+    cr_expect_not(pls_normalize(endless, 2));
+}
+
 Test(study, what_lies_below_the_floor_has_no_value) {
     base b = set_up();
     pls_study study = study_of(&b);
@@ -733,19 +746,22 @@ Test(study, expects_what_the_theory_says) {
     tear_down(&b);
 }
 
-Test(study, slopes_meet_what_is_expected_within_their_interval) {
+Test(study, slopes_are_judged_within_their_interval) {
     const pls_expectation falls = {PLS_TREND_AT_MOST, -0.5}, flat = {PLS_TREND_FLAT, 0.1};
     pls_fit fit = {.slope = -0.48, .low = -0.51, .high = -0.45};
-    cr_expect(pls_fit_meets(&fit, &falls));
-    cr_expect(!pls_fit_meets(&fit, &flat));
+    cr_expect_eq(pls_fit_judge(&fit, &falls), PLS_SLOPE_HOLDS);
+    cr_expect_eq(pls_fit_judge(&fit, &flat), PLS_SLOPE_VIOLATED);
     fit.low = -0.49;
-    cr_expect(!pls_fit_meets(&fit, &falls));
+    cr_expect_eq(pls_fit_judge(&fit, &falls), PLS_SLOPE_VIOLATED);
     fit = (pls_fit){.slope = 0.12, .low = 0.08, .high = 0.16};
-    cr_expect(pls_fit_meets(&fit, &flat));
+    cr_expect_eq(pls_fit_judge(&fit, &flat), PLS_SLOPE_HOLDS);
     fit.slope = -0.2;
-    cr_expect(!pls_fit_meets(&fit, &flat));
+    cr_expect_eq(pls_fit_judge(&fit, &flat), PLS_SLOPE_VIOLATED);
+    fit = (pls_fit){.slope = -0.3, .low = -0.7, .high = 0.1};
+    cr_expect_eq(pls_fit_judge(&fit, &falls), PLS_SLOPE_UNDECIDED);
+    cr_expect_eq(pls_fit_judge(&fit, &flat), PLS_SLOPE_UNDECIDED);
     fit = (pls_fit){.slope = 0.05, .low = NAN, .high = NAN};
-    cr_expect(!pls_fit_meets(&fit, &flat) && !pls_fit_meets(&fit, &falls));
+    cr_expect_eq(pls_fit_judge(&fit, &flat), PLS_SLOPE_UNDECIDED);
 }
 
 /* ---- fits
@@ -789,6 +805,13 @@ Test(study, fits_recover_a_power) {
     for (uint64_t trial = 0; trial < 1000; trial++) {
         draw(x, y, 3, 0.2, trial);
         cr_assert_eq(pls_fit_power(context, x, y, 15, false, 300, 7, &fit), PLS_OK);
+        inside += fit.low <= -0.5 && -0.5 <= fit.high;
+    }
+    cr_expect(inside >= 925 && inside <= 975, "%d of 1000 intervals held the truth", inside);
+    inside = 0; /* nor does a width of which one seed has a value */
+    for (uint64_t trial = 0; trial < 1000; trial++) {
+        draw(x, y, 3, 0.2, trial);
+        cr_assert_eq(pls_fit_power(context, x, y, 13, false, 300, 7, &fit), PLS_OK);
         inside += fit.low <= -0.5 && -0.5 <= fit.high;
     }
     cr_expect(inside >= 925 && inside <= 975, "%d of 1000 intervals held the truth", inside);
