@@ -16,7 +16,7 @@ typedef enum command {
     COMMAND_INFO
 } command;
 
-enum { COMMAND_COUNT = COMMAND_INFO + 1, CLI_ERROR_SIZE = 2048 };
+enum { COMMAND_COUNT = COMMAND_INFO + 1, CLI_ERROR_SIZE = 2048, CLI_NOTE_SIZE = 256 };
 
 typedef struct cli {
     pls_context *context;
@@ -25,6 +25,7 @@ typedef struct cli {
     bool listening;             /* an interrupt stops the work in progress */
     bool line_shown;            /* the progress line stands on the screen */
     char error[CLI_ERROR_SIZE]; /* the program's own last error; before the context's */
+    char note[CLI_NOTE_SIZE];   /* the library's last note, which is not said twice */
 } cli;
 
 /* "train", ... */
