@@ -187,17 +187,19 @@ static pls_status check_arguments(const pls_audit_subject *subject,
     return PLS_OK;
 }
 
+int64_t pls_audit_samples(const pls_audit_options *options, int64_t samples, int64_t outputs) {
+    int64_t limit = pls_larger(options->equations / outputs, 1);
+    return options->equations > 0 ? pls_smaller(samples, limit) : samples;
+}
+
 /* The first samples of the subject in float64, as many as `equations` allows. */
 static pls_status copy_subject(pls_audit *audit) {
     pls_system *system = audit->subject->system;
     pls_context *context = audit->context;
-    int64_t limit = audit->options->equations / system->outputs, *samples = NULL;
-    int64_t count = system->samples;
+    int64_t count = pls_audit_samples(audit->options, system->samples, system->outputs);
+    int64_t *samples = NULL;
     pls_status status = PLS_OK;
-    if (audit->options->equations > 0 && count > limit) {
-        count = pls_larger(limit, 1);
-        audit->sampled = true;
-    }
+    audit->sampled = count < system->samples;
     PLS_TRY(context, pls_allocate(context, count, sizeof *samples, "the audit", &samples));
     for (int64_t i = 0; i < count; i++) {
         samples[i] = i;

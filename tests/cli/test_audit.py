@@ -57,6 +57,19 @@ class Audit(Case):
         self.good("audit", *QUICK, *NETWORK, "--claims", "5", "--out", "a")
         self.assertEqual([claim["number"] for claim in self.claims("a")], ["5", "5'"])
 
+    def test_which_samples(self):
+        found = self.good("audit", *QUICK, *NETWORK, "--claims", "7", "--set", "audit.equations=5",
+                          "--out", "a")
+        self.assertIn("the first 2 of these samples, 4 equations", found.stdout)
+        summary = self.summary("a")
+        self.assertEqual((summary["audited_samples"], summary["audited_equations"]), (2, 4))
+        result = self.refused(2, "audit", *QUICK, *NETWORK, "--out", "a",
+                              words=["already holds a run"])
+        self.assertNotIn("--resume", result.stderr)
+        self.refused(2, "audit", "--set", "audit.widths=[64]", "--out", "b",
+                     words=["audit.widths", "at least two"])
+        self.assertFalse(os.path.exists(self.path("b")))
+
     def test_systems(self):
         for kind in ("linear", "quadratic", "circle", "phase_retrieval", "factorization"):
             self.good("audit", *QUICK, "--type", kind, "--out", kind)
