@@ -38,6 +38,40 @@ static double slope_of(int quantity) {
     }
 }
 
+/* The vertical axis of a quantity's figure, in gnuplot's enhanced text. */
+static const char *label_of_quantity(int quantity) {
+    static const char *const labels[PLS_QUANTITY_COUNT] = {
+        [PLS_QUANTITY_GRADIENT_NORM] = "largest ‖∇{/:Italic F_i}‖",
+        [PLS_QUANTITY_HESSIAN_NORM] = "largest ‖{/:Italic H_i}‖",
+        [PLS_QUANTITY_HESSIAN_SPHERE] = "largest ‖{/:Italic H_i}‖",
+        [PLS_QUANTITY_NONLINEARITY] = "largest |{/:Italic F_i} − {/:Italic F}_{lin,{/:Italic i}}|",
+        [PLS_QUANTITY_TAYLOR_RATIO] = "share of the bound",
+        [PLS_QUANTITY_LAMBDA_MIN] = "λ_{min}({/:Italic K}_0)",
+        [PLS_QUANTITY_LAMBDA_MAX] = "λ_{max}({/:Italic K}_0)",
+        [PLS_QUANTITY_KERNEL_CHANGE] = "‖{/:Italic K_t} − {/:Italic K}_0‖ / ‖{/:Italic K}_0‖",
+        [PLS_QUANTITY_MU_LOSS] = "1 − inf {/:Italic μ} / {/:Italic μ}_0",
+        [PLS_QUANTITY_MU_CHANGE] = "largest |{/:Italic μ} / {/:Italic μ}_0 − 1|",
+        [PLS_QUANTITY_DISTANCE] = "‖{/:Italic w_T} − {/:Italic w}_0‖",
+        [PLS_QUANTITY_STEPS] = "steps",
+        [PLS_QUANTITY_FINAL_LOSS] = "{/:Italic L_T} / {/:Italic L}_0",
+        [PLS_QUANTITY_LOSS_PEAK] = "largest {/:Italic L_t} / {/:Italic L}_0",
+        [PLS_QUANTITY_RATE] = "decrease of log {/:Italic L} a step",
+        [PLS_QUANTITY_PL_RATIO_END] = "PL ratio {/:Italic ρ_T}",
+        [PLS_QUANTITY_FLATNESS] = "λ_{max}({/:Italic K_T}) / λ_{max}({/:Italic K}_0)",
+        [PLS_QUANTITY_INFINITE_DISTANCE] = "‖{/:Italic K}_0 − Θ‖ / ‖Θ‖",
+        [PLS_QUANTITY_FILLING] = "{/:Italic P} / {/:Italic N}",
+    };
+    return labels[quantity];
+}
+
+/* The horizontal axis, by the name that the axis has in tables. */
+static const char *label_of_axis(const char *name) {
+    return strcmp(name, "step") == 0         ? "step size, times 2/λ_{max}({/:Italic K}_0)"
+           : strcmp(name, "width") == 0      ? "width {/:Italic m}"
+           : strcmp(name, "bottleneck") == 0 ? "width of the bottleneck"
+                                             : "hidden layers";
+}
+
 typedef struct drawing {
     const pls_table *table;
     int quantity, value; /* columns */
@@ -140,14 +174,9 @@ static void label_of(const drawing *d, int64_t row, char label[LABEL_SIZE]) {
     }
 }
 
-static void write_axes(const drawing *d, pls_figure *figure) {
+static void write_axes(const drawing *d, int quantity, pls_figure *figure) {
     bool is_step = strcmp(d->table->heads[d->x], "step") == 0;
     pls_axis x = pls_axis_start(!is_step), y = pls_axis_start(true);
-    char title[LABEL_SIZE];
-    snprintf(title, sizeof title, "%s", d->name);
-    for (char *c = title; (c = strchr(c, '_')) != NULL;) {
-        *c = ' '; /* gnuplot would lower what follows */
-    }
     for (int b = 0; b < figure->blocks; b++) {
         for (int64_t i = 0; i < figure->block[b].rows; i++) {
             const double *row = figure->block[b].values + i * COLUMNS;
@@ -158,9 +187,8 @@ static void write_axes(const drawing *d, pls_figure *figure) {
     }
     pls_axis_finish(&x, false);
     pls_axis_finish(&y, false);
-    pls_axis_write(&figure->script, &x, 'x',
-                   is_step ? "step size, times 2/λ_{max}({/:Italic K}_0)" : d->table->heads[d->x]);
-    pls_axis_write(&figure->script, &y, 'y', title);
+    pls_axis_write(&figure->script, &x, 'x', label_of_axis(d->table->heads[d->x]));
+    pls_axis_write(&figure->script, &y, 'y', label_of_quantity(quantity));
 }
 
 static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZE],
@@ -168,7 +196,7 @@ static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZ
     pls_text *script = &figure->script;
     double slope = strcmp(d->table->heads[d->x], "width") == 0 ? slope_of(quantity) : NAN;
     pls_figure_start_script(figure);
-    write_axes(d, figure);
+    write_axes(d, quantity, figure);
     pls_text_append(script, "plot ");
     if (!isnan(slope)) {
         const double *first = figure->block[0].values;
@@ -178,41 +206,118 @@ static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZ
                         first[1], first[0], slope, slope == 0.0 ? "0" : "−1/2");
     }
     for (int b = 0; b < figure->blocks; b++) {
+        /* Bars are arrows with blunt heads: behind points of errorbars gnuplot lays white discs. */
+        const char *name = figure->name;
         pls_text_format(script,
-                        "\"figures/%s.dat\" index %d using 1:2:3:4 notitle with yerrorbars "
-                        "linecolor rgb \"%s\" linewidth 1.2 pointtype 7 pointsize 0.4, \\\n"
+                        "\"figures/%s.dat\" index %d using 1:3:(0):($4-$3) notitle with vectors "
+                        "heads size graph 0.012,90 linecolor rgb \"%s\" linewidth 1.2, \\\n"
+                        "     \"figures/%s.dat\" index %d using 1:2 notitle with points "
+                        "linecolor rgb \"%s\" pointtype 7 pointsize 0.5, \\\n"
                         "     \"figures/%s.dat\" index %d using 1:2 title \"%s\" with lines "
                         "linecolor rgb \"%s\" linewidth 1.8%s",
-                        figure->name, b, colours[b], figure->name, b,
+                        name, b, colours[b], name, b, colours[b], name, b,
                         labels[b][0] != '\0' ? labels[b] : "measured", colours[b],
                         b + 1 < figure->blocks ? ", \\\n     " : "\n");
     }
     pls_text_append(script, "unset output\n");
 }
 
-static void write_caption(const pls_report_run *run, const drawing *d, int quantity, bool more,
-                          pls_text *caption) {
+static void append_decimal(pls_text *text, double x) {
+    double shown = fabs(x) < 0.005 ? 0.0 : x; /* no "−0.00" */
+    pls_text_format(text, "%s%.2f", shown < 0.0 ? "−" : "", fabs(shown));
+}
+
+/* "−0.53 [−0.67, −0.39]"; without an interval where there is none. */
+static void append_slope(pls_text *text, const pls_table *fits, int64_t row) {
+    double low = pls_table_number(fits, row, pls_table_column(fits, "low"));
+    double high = pls_table_number(fits, row, pls_table_column(fits, "high"));
+    append_decimal(text, pls_table_number(fits, row, pls_table_column(fits, "slope")));
+    if (!isnan(low) && !isnan(high)) {
+        pls_text_append(text, "&nbsp;[");
+        append_decimal(text, low);
+        pls_text_append(text, ",&nbsp;");
+        append_decimal(text, high);
+        pls_text_append(text, "]");
+    }
+}
+
+/* "bottleneck 4", what tells the fit from others; returns false if there is nothing. */
+static bool append_place(pls_text *text, const pls_report_run *run, int64_t row) {
     const pls_table *fits = &run->fits;
-    int name = pls_table_column(fits, "quantity"), slope = pls_table_column(fits, "slope");
-    int against = pls_table_column(fits, "against");
-    int low = pls_table_column(fits, "low"), high = pls_table_column(fits, "high");
-    const char *meaning = pls_quantity_meaning((pls_quantity)quantity);
+    bool some = false;
+    for (int a = 0; a < AXES; a++) {
+        const char *value = pls_table_word(fits, row, pls_table_column(fits, axes[a]));
+        if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
+            pls_text_format(text, "%s%s ", some ? ", " : "", axes[a]);
+            pls_text_escape(text, value, (int64_t)strlen(value));
+            some = true;
+        }
+    }
+    return some;
+}
+
+static void append_slopes(pls_text *caption, const pls_report_run *run, const drawing *d) {
+    const pls_table *fits = &run->fits;
+    int name = pls_table_column(fits, "quantity"), against = pls_table_column(fits, "against");
+    int slope = pls_table_column(fits, "slope"), low = pls_table_column(fits, "low");
     int shown = 0;
-    pls_text_append(caption, "The ");
-    pls_text_formula(caption, meaning);
-    pls_text_append(caption, ". Geometric means over seeds; bars from the least to the largest.");
-    for (int64_t i = 0; i < fits->rows; i++) {
-        double value = pls_table_number(fits, i, slope);
-        if (strcmp(pls_table_word(fits, i, name), pls_quantity_name((pls_quantity)quantity)) != 0 ||
-            strcmp(pls_table_word(fits, i, against), d->table->heads[d->x]) != 0 || isnan(value) ||
-            shown == PLS_FIGURE_BLOCKS) {
+    for (int64_t i = 0; i < fits->rows && shown < PLS_FIGURE_BLOCKS; i++) {
+        if (strcmp(pls_table_word(fits, i, name), d->name) != 0 ||
+            strcmp(pls_table_word(fits, i, against), d->table->heads[d->x]) != 0 ||
+            isnan(pls_table_number(fits, i, slope))) {
             continue;
         }
-        pls_text_format(caption,
-                        shown++ == 0 ? " Slopes: %.2f [%.2f, %.2f]" : "; %.2f [%.2f, %.2f]", value,
-                        pls_table_number(fits, i, low), pls_table_number(fits, i, high));
+        pls_text_append(caption, shown > 0 ? "; "
+                                 : isnan(pls_table_number(fits, i, low))
+                                     ? " Slope: "
+                                     : " Slope, with its 95&nbsp;% interval: ");
+        pls_text_append(caption, append_place(caption, run, i) ? ":&nbsp;" : "");
+        append_slope(caption, fits, i);
+        shown++;
     }
     pls_text_append(caption, shown > 0 ? "." : "");
+}
+
+/* Networks that no point stands for, and the reason of the first one, if it is the only one. */
+static void append_missing(pls_text *caption, const drawing *d) {
+    int column = pls_table_column(d->table, "reason");
+    int64_t all = 0, missing = 0;
+    const char *reason = NULL;
+    bool same = true;
+    for (int64_t i = 0; i < d->table->rows; i++) {
+        bool is_other = strcmp(pls_table_word(d->table, i, d->quantity), d->name) != 0;
+        all += !is_other;
+        if (is_other || is_shown(d, i)) {
+            continue;
+        }
+        const char *why = pls_table_word(d->table, i, column);
+        reason = reason == NULL ? why : reason;
+        same = same && strcmp(why, reason) == 0;
+        missing++;
+    }
+    if (missing == 0) {
+        return;
+    }
+    pls_text_append(caption, " No point for ");
+    pls_text_integer(caption, (double)missing);
+    pls_text_append(caption, " of ");
+    pls_text_integer(caption, (double)all);
+    pls_text_append(caption, " networks: ");
+    if (!same) {
+        pls_text_append(caption, "<code>study.csv</code> says why");
+    } else {
+        pls_text_formula(caption, *reason != '\0' ? reason : "their value is 0");
+    }
+    pls_text_append(caption, ".");
+}
+
+static void write_caption(const pls_report_run *run, const drawing *d, int quantity, bool more,
+                          pls_text *caption) {
+    pls_text_append(caption, "The ");
+    pls_text_formula(caption, pls_quantity_meaning((pls_quantity)quantity));
+    pls_text_append(caption, ". Geometric means over seeds; bars from the least to the largest.");
+    append_slopes(caption, run, d);
+    append_missing(caption, d);
     if (more) {
         pls_text_append(caption, " There are more curves in <code>study.csv</code>.");
     }
@@ -270,6 +375,7 @@ cleanup:
 
 void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     const char *purpose = pls_report_string(run, "purpose");
+    const char *grid = pls_report_string(run, "grid");
     double cells = pls_report_number(run, "cells"), done = pls_report_number(run, "cells_done");
     if (purpose != NULL && *purpose != '\0') {
         pls_text_append(text, "This study looks at ");
@@ -285,56 +391,110 @@ void pls_study_verdict(pls_text *text, const pls_report_run *run) {
         pls_text_integer(text, cells);
         pls_text_append(text, cells == 1.0 ? " network was measured." : " networks were measured.");
     }
+    if (grid != NULL && *grid != '\0') {
+        pls_text_append(text, " Varied: ");
+        pls_text_escape(text, grid, (int64_t)strlen(grid));
+        pls_text_append(text, ".");
+    }
 }
 
-static void append_cell(pls_text *page, const pls_table *table, int64_t row, const char *head) {
-    double value = pls_table_number(table, row, pls_table_column(table, head));
-    if (isnan(value)) {
-        pls_text_append(page, "<td>–</td>");
-    } else {
-        pls_text_format(page, "<td>%.3f</td>", value);
+/* A quantity of fits, which may be one divided by sqrt(log m): which, and whether it is. */
+static int find_quantity(const char *name, bool *divided) {
+    for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+        const char *known = pls_quantity_name((pls_quantity)q);
+        size_t length = strlen(known);
+        if (strncmp(name, known, length) == 0 &&
+            (name[length] == '\0' || strcmp(name + length, "_log") == 0)) {
+            *divided = name[length] != '\0';
+            return q;
+        }
     }
+    return -1;
+}
+
+static bool carries_log(int quantity) {
+    return quantity == PLS_QUANTITY_HESSIAN_NORM || quantity == PLS_QUANTITY_HESSIAN_SPHERE ||
+           quantity == PLS_QUANTITY_NONLINEARITY;
+}
+
+/* The slope that the theory has for the row: of networks with a linear output and no bottleneck,
+ * against the width, with the logarithm divided out where there is one. */
+static const char *expected(const pls_table *fits, int64_t row, int quantity, bool divided) {
+    const char *against = pls_table_word(fits, row, pls_table_column(fits, "against"));
+    const char *output = pls_table_word(fits, row, pls_table_column(fits, "output"));
+    const char *bottleneck = pls_table_word(fits, row, pls_table_column(fits, "bottleneck"));
+    bool is_plain = strcmp(output, "model") == 0 && strcmp(bottleneck, "0") == 0;
+    if (quantity < 0 || strcmp(against, "width") != 0 || !is_plain ||
+        carries_log(quantity) != divided || isnan(slope_of(quantity))) {
+        return "–";
+    }
+    return slope_of(quantity) == 0.0                    ? "0"
+           : quantity == PLS_QUANTITY_INFINITE_DISTANCE ? "−1/2"
+                                                        : "≤&nbsp;−1/2";
+}
+
+static void append_name(pls_text *page, const char *name, int quantity, bool divided) {
+    pls_text_append(page, "<tr><th scope=\"row\"><code>");
+    pls_text_escape(page, name, (int64_t)strlen(name));
+    pls_text_append(page, "</code>");
+    if (quantity >= 0) {
+        pls_text_append(page, "<small>");
+        pls_text_formula(page, pls_quantity_meaning((pls_quantity)quantity));
+        pls_text_append(page, divided ? ", divided by √(log&nbsp;<i>m</i>)</small>" : "</small>");
+    }
+    pls_text_append(page, "</th>");
+}
+
+static void append_fit(pls_text *page, const pls_report_run *run, int64_t row, bool places) {
+    const pls_table *fits = &run->fits;
+    const char *name = pls_table_word(fits, row, pls_table_column(fits, "quantity"));
+    const char *against = pls_table_word(fits, row, pls_table_column(fits, "against"));
+    bool divided = false;
+    int quantity = find_quantity(name, &divided);
+    append_name(page, name, quantity, divided);
+    pls_text_append(page, "<td data-label=\"Slope\">");
+    append_slope(page, fits, row);
+    pls_text_format(page, "</td><td data-label=\"Theory\">%s</td><td data-label=\"Against\">",
+                    expected(fits, row, quantity, divided));
+    pls_text_escape(page, against, (int64_t)strlen(against));
+    if (places) {
+        pls_text_append(page, "</td><td data-label=\"Networks with\">");
+        pls_text_append(page, append_place(page, run, row) ? "" : "–");
+    }
+    pls_text_append(page, "</td></tr>\n");
+}
+
+/* Whether more than one axis varies, so that there are several fits of a quantity. */
+static bool has_places(const pls_report_run *run) {
+    int count = 0;
+    for (int a = 0; a < AXES; a++) {
+        count += varies(&run->study, pls_table_column(&run->study, axes[a]));
+    }
+    return count > 1;
 }
 
 void pls_fits_append(pls_text *page, const pls_report_run *run) {
     const pls_table *fits = &run->fits;
-    int name = pls_table_column(fits, "quantity"), against = pls_table_column(fits, "against");
+    bool places = has_places(run);
     if (fits->rows == 0) {
         return;
     }
     pls_text_append(page, "<section><h2>Slopes</h2>\n<div class=\"wide\"><table class=\"claims\">"
-                          "<thead><tr><th scope=\"col\">Quantity</th><th scope=\"col\">Slope</th>"
-                          "<th scope=\"col\">Low</th><th scope=\"col\">High</th>"
-                          "<th scope=\"col\">Against</th><th scope=\"col\">Of networks with</th>"
-                          "</tr></thead><tbody>\n");
+                          "<thead><tr><th scope=\"col\">Quantity</th>"
+                          "<th scope=\"col\">Slope [95&nbsp;% interval]</th>"
+                          "<th scope=\"col\">Theory</th><th scope=\"col\">Against</th>");
+    pls_text_append(page, places ? "<th scope=\"col\">Networks with</th>" : "");
+    pls_text_append(page, "</tr></thead><tbody>\n");
     for (int64_t i = 0; i < fits->rows; i++) {
-        const char *words[] = {pls_table_word(fits, i, name), pls_table_word(fits, i, against)};
-        bool first = true;
-        if (isnan(pls_table_number(fits, i, pls_table_column(fits, "slope")))) {
-            continue;
+        if (!isnan(pls_table_number(fits, i, pls_table_column(fits, "slope")))) {
+            append_fit(page, run, i, places);
         }
-        pls_text_append(page, "<tr><th scope=\"row\"><code>");
-        pls_text_escape(page, words[0], (int64_t)strlen(words[0]));
-        pls_text_append(page, "</code></th>");
-        append_cell(page, fits, i, "slope");
-        append_cell(page, fits, i, "low");
-        append_cell(page, fits, i, "high");
-        pls_text_append(page, "<td>");
-        pls_text_escape(page, words[1], (int64_t)strlen(words[1]));
-        pls_text_append(page, "</td><td>");
-        for (int a = 0; a < AXES; a++) {
-            const char *value = pls_table_word(fits, i, pls_table_column(fits, axes[a]));
-            if (*value != '\0' && varies(&run->study, pls_table_column(&run->study, axes[a]))) {
-                pls_text_format(page, "%s%s ", first ? "" : ", ", axes[a]);
-                pls_text_escape(page, value, (int64_t)strlen(value));
-                first = false;
-            }
-        }
-        pls_text_append(page, first ? "–</td></tr>\n" : "</td></tr>\n");
     }
     pls_text_append(page,
-                    "</tbody></table></div>\n<p><small>Powers fitted to logarithms by weighted "
-                    "least squares, with 95 % bootstrap intervals; <code>_log</code>: of the "
-                    "quantity divided by √log&nbsp;width. The theory gives upper bounds, so "
-                    "that a slope may be steeper.</small></p></section>\n");
+                    "</tbody></table></div>\n<p><small>Slopes are powers, fitted to logarithms by "
+                    "weighted least squares over the means of seeds; the intervals come from a "
+                    "bootstrap of the seeds. The theory gives upper bounds for large widths, so "
+                    "that a slope may be steeper; norms of Hessians and what follows from them are "
+                    "compared with it after division by √(log&nbsp;<i>m</i>). It says nothing "
+                    "where there is a dash.</small></p></section>\n");
 }

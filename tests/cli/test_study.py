@@ -62,6 +62,12 @@ class Study(Case):
             self.assertTrue(os.path.exists(self.path("a", "figures", f"{name}.svg")), name)
         self.assertIn("Slopes", page)
         self.assertIn("slope −1/2", page)
+        self.assertIn("Varied: width 8, 12, 16; 2 seeds.", page)
+        self.assertNotIn("Networks with", page)
+        for label in ("Slope", "Theory", "Against"):
+            self.assertEqual(page.count(f'<td data-label="{label}">'), 8)
+        self.assertEqual(page.count("≤&nbsp;−1/2</td>"), 4)
+        self.assertNotRegex(page, r"<use [^>]*color='white'")
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
         os.unlink(self.path("a", "report.html"))
         self.good("report", "a")
