@@ -117,13 +117,13 @@ static bool applies(const scaling *s) {
 
 static void describe(const scaling *s, const char *what) {
     const pls_axis_values *axis = &s->study.axes[s->axis];
-    pls_claim_describe(s->result,
-                       "%s; %s %lld to %lld, %lld seeds each, %lld samples; the error is the half "
-                       "of a bootstrap interval",
-                       what, pls_axis_name(s->axis), (long long)axis->values[0],
-                       (long long)axis->values[axis->count - 1],
-                       (long long)s->study.axes[PLS_AXIS_SEED].count,
-                       (long long)s->study.data->samples);
+    pls_claim_describe(
+        s->result,
+        "%s; %s %lld to %lld, %lld seeds each, %lld samples; the error is half a 95 %% "
+        "interval",
+        what, pls_axis_name(s->axis), (long long)axis->values[0],
+        (long long)axis->values[axis->count - 1], (long long)s->study.axes[PLS_AXIS_SEED].count,
+        (long long)s->study.data->samples);
 }
 
 /* slope <= bound */
@@ -185,7 +185,7 @@ pls_status pls_check_gradient_scaling(pls_audit *audit, pls_claim_result *result
     }
     if (applies(&s)) {
         PLS_TRY(audit->context, stays(&s, PLS_QUANTITY_GRADIENT_NORM,
-                                      "|slope of max ||grad F_i(w_0)||| <= 0.1", FLAT_GRADIENT));
+                                      "|slope| of max ||grad F_i(w_0)|| <= 0.1", FLAT_GRADIENT));
         describe(&s, "the largest of all gradients");
     }
 cleanup:
@@ -259,9 +259,9 @@ static pls_status check_flat(scaling *s, const char *what) {
     PLS_TRY(context, measure(s));
     if (applies(s)) {
         PLS_TRY(context,
-                stays(s, PLS_QUANTITY_HESSIAN_NORM, "|slope of max ||H_i(w_0)||| <= 0.2", FLAT));
+                stays(s, PLS_QUANTITY_HESSIAN_NORM, "|slope| of max ||H_i(w_0)|| <= 0.2", FLAT));
         PLS_TRY(context, stays(s, PLS_QUANTITY_KERNEL_CHANGE,
-                               "|slope of max ||K_t - K_0|| / ||K_0||| <= 0.2", FLAT));
+                               "|slope| of max ||K_t - K_0|| / ||K_0|| <= 0.2", FLAT));
         describe(s, what);
     }
 cleanup:

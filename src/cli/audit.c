@@ -300,12 +300,18 @@ static void print_head(const audit_run *run) {
     putchar('\n');
 }
 
+/* Whether the numbers agree with the claim, but by less than they are known to. */
+static bool is_within_error(const pls_claim_result *result) {
+    return result->verdict == PLS_VERDICT_HOLDS && result->margin < result->error;
+}
+
 static void print_claim(const pls_claim_result *result) {
     printf("%-3s %-7s %-14s %s\n", result->claim, pls_claim_kind_name(result->kind),
            pls_verdict_name(result->verdict), result->title);
     if (result->verdict != PLS_VERDICT_NOT_APPLICABLE) {
-        printf("            %s\n            measured %.6g, bound %.6g, margin %.3g, error %.1e\n",
-               result->formula, result->measured, result->bound, result->margin, result->error);
+        printf("            %s\n            measured %.6g, bound %.6g, margin %.3g, error %.1e%s\n",
+               result->formula, result->measured, result->bound, result->margin, result->error,
+               is_within_error(result) ? " (holds within the error)" : "");
     }
     for (int i = 0; i < result->constant_count; i++) {
         const pls_claim_constant *constant = &result->constants[i];
@@ -320,9 +326,10 @@ static void print_claim(const pls_claim_result *result) {
 }
 
 static void print_end(const audit_run *run, const char *report) {
-    printf("\n%d claims hold, %d are violated (%d of them laws), %d do not apply; %.3g s\n",
-           count_verdicts(run, PLS_VERDICT_HOLDS), count_verdicts(run, PLS_VERDICT_VIOLATED),
-           run->violated, count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
+    printf("\n%d of %d claims hold, %d violated (%d of them laws), %d not applicable; %.3g s\n",
+           count_verdicts(run, PLS_VERDICT_HOLDS), run->count,
+           count_verdicts(run, PLS_VERDICT_VIOLATED), run->violated,
+           count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
     printf("folder      %s\n", run->folder);
     if (report != NULL) {
         printf("report      %s\n", report);

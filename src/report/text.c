@@ -265,32 +265,55 @@ static size_t index_length(const char *string) {
     return length;
 }
 
-void pls_text_formula(pls_text *text, const char *string) {
+/* The sign that stands for what begins here: `length` bytes of it. Names of letters that are parts
+ * of other words ("eta" of beta) count as whole words alone. */
+static const char *sign_at(const char *start, const char *at, size_t *length) {
     static const char *const signs[][2] = {
         {"||", "‖"},    {"<=", "≤"},    {">=", "≥"},   {"lambda", "λ"}, {"grad ", "∇"},
-        {"Theta", "Θ"}, {"beta", "β"},  {"sqrt", "√"}, {" - ", " − "},  {"eta ", "η "},
+        {"Theta", "Θ"}, {"beta", "β"},  {"sqrt", "√"}, {" - ", " − "},  {" o ", " ∘ "},
         {"kappa", "κ"}, {"phi'", "φ′"}, {"Phi", "Φ"},  {"Psi", "Ψ"},    {"delta", "δ"},
-        {"rho", "ρ"},   {"sigma", "σ"},
+        {"rho", "ρ"},   {"sigma", "σ"}, {"Khat", "K̂"},
     };
-    while (*string != '\0') {
-        size_t length = 1, found = sizeof signs / sizeof *signs;
-        for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-            if (strncmp(string, signs[i][0], strlen(signs[i][0])) == 0) {
-                found = i;
-                break;
-            }
+    static const char *const words[][2] = {{"eta", "η"}, {"mu", "μ"}, {"eps", "ε"}, {"phi", "φ"}};
+    bool begins = at == start || isalnum((unsigned char)at[-1]) == 0;
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        *length = strlen(signs[i][0]);
+        if (strncmp(at, signs[i][0], *length) == 0) {
+            return signs[i][1];
         }
-        if (found < sizeof signs / sizeof *signs) {
-            pls_text_append(text, signs[found][1]);
-            length = strlen(signs[found][0]);
-        } else if ((*string == '_' || *string == '^') && index_length(string + 1) > 0) {
-            length = 1 + index_length(string + 1);
-            pls_text_append(text, *string == '_' ? "<sub>" : "<sup>");
-            pls_text_escape(text, string + 1, (int64_t)length - 1);
-            pls_text_append(text, *string == '_' ? "</sub>" : "</sup>");
-        } else {
-            pls_text_escape(text, string, 1);
-        }
-        string += length;
     }
+    for (size_t i = 0; begins && i < sizeof words / sizeof *words; i++) {
+        *length = strlen(words[i][0]);
+        if (strncmp(at, words[i][0], *length) == 0 && isalnum((unsigned char)at[*length]) == 0) {
+            return words[i][1];
+        }
+    }
+    *length = 1;
+    bool is_minus = *at == '-' && isdigit((unsigned char)at[1]) != 0 &&
+                    (at == start || at[-1] == ' ' || at[-1] == '[');
+    return is_minus ? "−" : NULL;
+}
+
+/* The first `size` bytes of a formula. */
+static void append_formula(pls_text *text, const char *string, size_t size) {
+    for (const char *at = string; at < string + size;) {
+        size_t length = 1;
+        const char *sign = sign_at(string, at, &length);
+        size_t index = *at == '_' || *at == '^' ? index_length(at + 1) : 0;
+        if (sign != NULL) {
+            pls_text_append(text, sign);
+        } else if (index > 0) {
+            length = 1 + index;
+            pls_text_append(text, *at == '_' ? "<sub>" : "<sup>");
+            append_formula(text, at + 1, index);
+            pls_text_append(text, *at == '_' ? "</sub>" : "</sup>");
+        } else {
+            pls_text_escape(text, at, 1);
+        }
+        at += length;
+    }
+}
+
+void pls_text_formula(pls_text *text, const char *string) {
+    append_formula(text, string, strlen(string));
 }

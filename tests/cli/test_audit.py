@@ -87,6 +87,11 @@ class Audit(Case):
                   "--out", "a")
         page = self.read("a", "report.html").decode()
         self.assertIn("No law is violated", page)
+        self.assertIn("Audited on the first 4 samples, 8 equations, in float64.", page)
+        within = [claim for claim in self.claims("a")
+                  if claim["verdict"] == "holds" and claim["margin"] < claim["error"]]
+        self.assertIn("5'", [claim["number"] for claim in within])
+        self.assertEqual(page.count("<small>within its error</small>"), len(within))
         for claim in self.claims("a"):
             self.assertIn(f'<th scope="row">{claim["number"]}</th>'.replace("'", "&#39;"), page)
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
@@ -94,7 +99,7 @@ class Audit(Case):
                   "output.report=true", "--out", "b")
         page = self.read("b", "report.html").decode()
         self.assertIn('data-label="Verdict">not applicable</td>', page)
-        self.assertIn("Of 2 claims of the theory 1 hold, 1 does not apply", page)
+        self.assertIn("Of 2 claims of the theory 1 holds, 1 does not apply", page)
         claims = self.claims("a")
         claims[1]["verdict"] = "violated"
         with open(self.path("a", "claims.json"), "w") as stream:
