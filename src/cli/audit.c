@@ -274,21 +274,6 @@ cleanup:
 /* ---- for people
  * ---------------------------------------------------------------------------------- */
 
-/* A text in lines of at most `width` columns, those after the first indented. */
-static void print_wrapped(const char *text, int margin, int width) {
-    int column = margin;
-    while (*text != '\0') {
-        int length = (int)strcspn(text, " ");
-        if (column > margin && column + 1 + length > width) {
-            printf("\n%*s", margin, "");
-            column = margin;
-        }
-        column += printf("%s%.*s", column > margin ? " " : "", length, text);
-        text += length + (int)strspn(text + length, " ");
-    }
-    putchar('\n');
-}
-
 static void print_head(const audit_run *run) {
     bool of_system = settings_are_of_system(&run->settings);
     run_print_head(&run->experiment);
@@ -321,7 +306,7 @@ static void print_claim(const pls_claim_result *result) {
     }
     if (result->detail[0] != '\0') {
         printf("            ");
-        print_wrapped(result->detail, 12, 96);
+        cli_write_wrapped(stdout, result->detail, 12, 96);
     }
 }
 

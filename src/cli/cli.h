@@ -5,6 +5,7 @@
 #include "plstar/context.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 typedef enum command {
     COMMAND_TRAIN,
@@ -64,6 +65,10 @@ pls_status cli_allocate(cli *program, int64_t count, size_t size, const char *wh
 /* *out = formatted text, to be freed by free(). */
 pls_status cli_format(cli *program, char **out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Words in lines of at most `width` columns. The first line goes on at column `margin`, where the
+ * others begin. */
+void cli_write_wrapped(FILE *stream, const char *text, int margin, int width);
 
 /* Seconds of a clock that only moves forward. */
 double cli_seconds(void);

@@ -60,7 +60,7 @@ static const ready_study studies[] = {
       {"study.quantities",
        {"[gradient_norm, hessian_norm, kernel_change, mu_change, rate, final_loss]"}}}},
     {"bottleneck",
-     "a bottleneck: the same, falling only with the bottleneck's own width",
+     "a bottleneck: Hessian and kernel change fall only with the bottleneck's own width",
      {{"study.widths", {"[64, 128, 256, 512]", "[64, 128, 256, 512, 1024, 2048]"}},
       {"study.depths", {"[3]"}},
       {"study.bottlenecks", {"[1, 4, 16]", "[1, 4, 16, 64]"}},
