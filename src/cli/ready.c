@@ -17,6 +17,7 @@ typedef struct ready_study {
 
 /* Where there is nothing else: two kinds of digits, and one output. */
 static const ready_setting any[] = {
+    {"precision", {"f64"}},
     {"data.classes", {"[0, 1]"}},
     {"data.targets", {"signed"}},
     {"data.samples", {"16"}},

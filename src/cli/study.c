@@ -344,6 +344,10 @@ static pls_status prepare(study_run *run, const command_line *given) {
     cli *program = run->program;
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(program, given, &run->settings));
+    if (run->settings.precision != PLS_F64) {
+        cli_warn(program, "precision: studies measure in f64; %s is left aside",
+                 pls_dtype_name((pls_dtype)run->settings.precision));
+    }
     CLI_TRY(experiment_create_plan(program, &run->settings, &run->experiment));
     CLI_TRY(make_study(run));
     CLI_TRY(describe_grid(run, &run->grid));

@@ -191,13 +191,63 @@ static void write_axes(const drawing *d, int quantity, pls_figure *figure) {
     pls_axis_write(&figure->script, &y, 'y', label_of_quantity(quantity));
 }
 
+/* The width at which there are as many weights as equations, between the widths on both sides, by
+ * their P / N; NaN where it was not measured or lies outside. */
+static double interpolation_threshold(const drawing *d) {
+    double below[2] = {0.0, NAN}, above[2] = {INFINITY, NAN};
+    const char *filling = pls_quantity_name(PLS_QUANTITY_FILLING);
+    for (int64_t i = 0; i < d->table->rows; i++) {
+        double x = pls_table_number(d->table, i, d->x);
+        double ratio = pls_table_number(d->table, i, d->value);
+        if (strcmp(pls_table_word(d->table, i, d->quantity), filling) != 0 || !(x > 0.0)) {
+            continue;
+        }
+        if (ratio < 1.0 && x > below[0]) {
+            below[0] = x;
+            below[1] = ratio;
+        } else if (ratio >= 1.0 && x < above[0]) {
+            above[0] = x;
+            above[1] = ratio;
+        }
+    }
+    double share = -log(below[1]) / (log(above[1]) - log(below[1]));
+    return below[0] * pow(above[0] / below[0], share);
+}
+
+/* A vertical line at P = N in the figures of studies that count their weights, if it lies between
+ * points: gnuplot draws arrows beyond the axes too. */
+static bool has_threshold(const drawing *d, int quantity, const pls_figure *figure, double *x) {
+    double least = INFINITY, most = 0.0;
+    if (strcmp(d->table->heads[d->x], "width") != 0 || quantity == PLS_QUANTITY_FILLING) {
+        return false;
+    }
+    for (int b = 0; b < figure->blocks; b++) {
+        for (int64_t i = 0; i < figure->block[b].rows; i++) {
+            least = fmin(least, figure->block[b].values[i * COLUMNS]);
+            most = fmax(most, figure->block[b].values[i * COLUMNS]);
+        }
+    }
+    *x = interpolation_threshold(d);
+    return *x >= least && *x <= most;
+}
+
 static void write_script(const drawing *d, int quantity, char labels[][LABEL_SIZE],
                          pls_figure *figure) {
     pls_text *script = &figure->script;
     double slope = strcmp(d->table->heads[d->x], "width") == 0 ? slope_of(quantity) : NAN;
+    double threshold = NAN;
     pls_figure_start_script(figure);
     write_axes(d, quantity, figure);
-    pls_text_append(script, "plot ");
+    if (has_threshold(d, quantity, figure, &threshold)) {
+        pls_text_format(script,
+                        "set arrow from %.12g, graph 0 to %.12g, graph 1 nohead linecolor rgb "
+                        "\"#767676\" linewidth 1.2 dashtype (6,3)\n"
+                        "plot NaN title \"{/:Italic P} = {/:Italic N}\" with lines linecolor rgb "
+                        "\"#767676\" linewidth 1.2 dashtype (6,3), \\\n     ",
+                        threshold, threshold);
+    } else {
+        pls_text_append(script, "plot ");
+    }
     if (!isnan(slope)) {
         const double *first = figure->block[0].values;
         pls_text_format(script,
@@ -379,7 +429,7 @@ void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     double cells = pls_report_number(run, "cells"), done = pls_report_number(run, "cells_done");
     if (purpose != NULL && *purpose != '\0') {
         pls_text_append(text, "This study looks at ");
-        pls_text_escape(text, purpose, (int64_t)strlen(purpose));
+        pls_text_formula(text, purpose);
         pls_text_append(text, ". ");
     }
     if (done < cells) {

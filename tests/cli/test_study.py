@@ -152,6 +152,12 @@ class Study(Case):
         self.assertIn("width 2, 4, 8; 2 seeds", found.stdout)
         self.assertIn("2 measured, 4 were measured before", found.stdout)
         self.assertLessEqual(found.stderr.count("the CPU is used"), 1)
+        found = self.good("study", "threshold", "--widths", "[4,16]", "--seeds", "2", "--set",
+                          "study.steps=10", "--set", "precision=f32", "--out", "b")
+        self.assertIn("studies measure in f64", found.stderr)
+        script = self.read("b", "figures", "pl_ratio_end.gp").decode()
+        self.assertRegex(script, r"set arrow from 8, graph 0")  # P = 5 m = N = 40
+        self.assertNotIn("set arrow", self.read("b", "figures", "filling.gp").decode())
 
     def test_a_network_without_a_width(self):
         self.refused(2, "study", *SMALL, "--set", "model.layers=[{width: outputs}]", "--out", "a",
