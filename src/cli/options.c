@@ -52,7 +52,7 @@ static const option_entry table[] = {
      "some of them: 7,8; a number takes its primed parts along"},
     {"size", 0, "NAME", STUDY, "study.size", NULL, "Study",
      "of a ready study: quick (minutes on two cores) or full"},
-    {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as [64,128,256]"},
+    {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as 64,128,256"},
     {"seeds", 0, "N", STUDY, "study.seeds", NULL, "Study", "networks a width"},
     {"resume", 0, "DIR", STUDY, NULL, NULL, "Study", "go on there; widths and seeds may be added"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
@@ -347,8 +347,8 @@ static const char *introduction(command which) {
                "Examples:\n"
                "  plstar study transition           the transition to linearity, minutes\n"
                "  plstar study transition --size full --device cuda\n"
-               "  plstar study --widths [64,256,1024] --set study.quantities=[hessian_norm]\n"
-               "  plstar study --resume runs/study-1 --widths [64,256,1024,4096]\n"
+               "  plstar study --widths 64,256,1024 --set study.quantities=hessian_norm\n"
+               "  plstar study --resume runs/study-1 --widths 64,256,1024,4096\n"
                "\n"
                "Usage: plstar study [NAME] [CONFIG] [options]\n"
                "\n"
