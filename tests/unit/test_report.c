@@ -349,6 +349,26 @@ static uint32_t word_at(const unsigned char *bytes) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
+/* Formulas in plain letters, as signs; names of letters within other words stay. */
+Test(report, formulas) {
+    static const char *const cases[][2] = {
+        {"||H_i|| <= -1/2", "‖H<sub>i</sub>‖ ≤ −1/2"},
+        {"L_t <= (1 - eta mu)^t L_0", "L<sub>t</sub> ≤ (1 − η μ)<sup>t</sup> L<sub>0</sub>"},
+        {"mu_0, lambda_min, eps / L_0", "μ<sub>0</sub>, λ<sub>min</sub>, ε / L<sub>0</sub>"},
+        {"K_(Phi o F) and J_Phi^T", "K<sub>(Φ ∘ F)</sub> and J<sub>Φ</sub><sup>T</sup>"},
+        {"phi = tanh, phi'_i", "φ = tanh, φ′<sub>i</sub>"},
+        {"beta_F/2 |v|^2 < 3", "β<sub>F</sub>/2 |v|<sup>2</sup> &lt; 3"},
+        {"much, metal, steps, P-N+1, 1e-6", "much, metal, steps, P-N+1, 1e-6"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pls_text text = pls_text_start(context);
+        pls_text_formula(&text, cases[i][0]);
+        cr_assert_eq(pls_text_status(&text), PLS_OK);
+        cr_expect_str_eq(pls_text_string(&text), cases[i][1]);
+        pls_text_release(&text);
+    }
+}
+
 /* A PNG file read as its standard says: signature, chunks with their sums, rows inflated. */
 static void expect_png(pls_picture_shape shape, const double *values, const unsigned char *rows) {
     static const char *const types[] = {"IHDR", "IDAT", "IEND"};
