@@ -91,6 +91,9 @@ const char *pls_audit_claim(int index);
 const char *pls_audit_claim_title(int index);
 pls_claim_kind pls_audit_claim_kind(int index);
 
+/* How many of `samples` samples of a system with that many outputs are looked at: the first. */
+int64_t pls_audit_samples(const pls_audit_options *options, int64_t samples, int64_t outputs);
+
 /* Checks claim `index`; the system stands where it stood afterwards. A claim that does not apply is
  * a verdict, not an error. Errors: PLS_CANCELLED, PLS_ERROR_MEMORY, PLS_ERROR_DEVICE,
  * PLS_ERROR_NUMERIC, PLS_ERROR_CALLBACK. */

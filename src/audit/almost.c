@@ -70,8 +70,8 @@ pls_status pls_check_almost(pls_audit *audit, pls_claim_result *result) {
     compare_course(audit, c, run.step_size, result);
     pls_claim_describe(result,
                        "a linear system of %d equations in %d unknowns with noise, %d steps; "
-                       "eps is twice the loss at their end; it does not depend on the "
-                       "system",
+                       "eps is twice the loss at their end; an example of its own, whatever "
+                       "is audited",
                        (int)EQUATIONS, (int)PARAMETERS, (int)STEPS);
 cleanup:
     pls_train_result_destroy(audit->context, &run);

@@ -15,30 +15,37 @@
 
 static const pls_claim claims[] = {
     {"1", "Hessians fall with the width", PLS_CLAIM_SCALING, pls_check_hessian_scaling},
-    {"2", "gradients do not", PLS_CLAIM_SCALING, pls_check_gradient_scaling},
+    {"2", "Gradients do not fall with the width", PLS_CLAIM_SCALING, pls_check_gradient_scaling},
     {"3", "F is close to linear where its Hessians are small", PLS_CLAIM_LAW, pls_check_taylor},
-    {"3'", "wide networks become linear", PLS_CLAIM_SCALING, pls_check_linearity_scaling},
-    {"4", "the kernel stays", PLS_CLAIM_SCALING, pls_check_kernel_scaling},
-    {"5", "with a non-linear output it does not", PLS_CLAIM_SCALING, pls_check_output_scaling},
-    {"5'", "the kernel of a non-linear output", PLS_CLAIM_LAW, pls_check_output_map},
-    {"6", "with a bottleneck it does not", PLS_CLAIM_SCALING, pls_check_bottleneck_scaling},
-    {"6'", "a wider bottleneck helps", PLS_CLAIM_SCALING, pls_check_bottleneck_width},
-    {"7", "the PL ratio lies between the extreme eigenvalues", PLS_CLAIM_LAW,
+    {"3'", "Wide networks become linear", PLS_CLAIM_SCALING, pls_check_linearity_scaling},
+    {"4", "The kernel of a wide network changes little", PLS_CLAIM_SCALING,
+     pls_check_kernel_scaling},
+    {"5", "With a non-linear output the kernel changes at every width", PLS_CLAIM_SCALING,
+     pls_check_output_scaling},
+    {"5'", "The kernel of a non-linear output", PLS_CLAIM_LAW, pls_check_output_map},
+    {"6", "With a bottleneck the kernel changes at every width", PLS_CLAIM_SCALING,
+     pls_check_bottleneck_scaling},
+    {"6'", "A wider bottleneck lets Hessians fall", PLS_CLAIM_SCALING, pls_check_bottleneck_width},
+    {"7", "The PL ratio lies between the extreme eigenvalues", PLS_CLAIM_LAW,
      pls_check_pl_identity},
-    {"8", "gradient descent stays in the ball and converges", PLS_CLAIM_LAW,
+    {"8", "Gradient descent stays in the ball and converges", PLS_CLAIM_LAW,
      pls_check_gradient_descent},
-    {"8'", "the same with the constants of a smooth loss", PLS_CLAIM_LAW, pls_check_smooth_loss},
-    {"8''", "the same for cross entropy, down to a loss", PLS_CLAIM_LAW, pls_check_cross_entropy},
-    {"9", "stochastic gradient descent converges", PLS_CLAIM_LAW, pls_check_stochastic_descent},
+    {"8'", "Gradient descent with the constants of a smooth loss", PLS_CLAIM_LAW,
+     pls_check_smooth_loss},
+    {"8''", "Gradient descent on cross entropy, down to a loss", PLS_CLAIM_LAW,
+     pls_check_cross_entropy},
+    {"9", "Stochastic gradient descent converges", PLS_CLAIM_LAW, pls_check_stochastic_descent},
     {"10", "Hessians bound how fast mu can fall", PLS_CLAIM_LAW, pls_check_conditioning},
-    {"11", "width keeps mu", PLS_CLAIM_SCALING, pls_check_conditioning_scaling},
-    {"12", "beside a solution the loss is not convex", PLS_CLAIM_PICTURE, pls_check_nonconvexity},
-    {"13", "the interpolation threshold P = N", PLS_CLAIM_PICTURE, pls_check_threshold},
-    {"14", "generic matrices are well conditioned", PLS_CLAIM_LAW, pls_check_generic_conditioning},
-    {"15", "kernels of transformed and composed systems", PLS_CLAIM_LAW, pls_check_transformations},
-    {"16", "almost over-parameterised: PL* down to a loss", PLS_CLAIM_PICTURE, pls_check_almost},
-    {"17", "constancy of the kernel is not needed", PLS_CLAIM_PICTURE, pls_check_constancy},
-    {"18", "critical steps", PLS_CLAIM_PICTURE, pls_check_critical_step},
+    {"11", "In a wide network mu changes little", PLS_CLAIM_SCALING,
+     pls_check_conditioning_scaling},
+    {"12", "Beside a solution the loss is not convex", PLS_CLAIM_PICTURE, pls_check_nonconvexity},
+    {"13", "The interpolation threshold P = N", PLS_CLAIM_PICTURE, pls_check_threshold},
+    {"14", "Generic matrices are well conditioned", PLS_CLAIM_LAW, pls_check_generic_conditioning},
+    {"15", "Kernels of transformed and composed systems", PLS_CLAIM_LAW, pls_check_transformations},
+    {"16", "Almost over-parameterised: PL* down to a loss", PLS_CLAIM_PICTURE, pls_check_almost},
+    {"17", "Constancy of the kernel is not needed", PLS_CLAIM_PICTURE, pls_check_constancy},
+    {"18", "Steps below, between and above the critical ones", PLS_CLAIM_PICTURE,
+     pls_check_critical_step},
 };
 
 enum { COUNT = sizeof claims / sizeof claims[0] };
@@ -189,17 +196,19 @@ static pls_status check_arguments(const pls_audit_subject *subject,
     return PLS_OK;
 }
 
+int64_t pls_audit_samples(const pls_audit_options *options, int64_t samples, int64_t outputs) {
+    int64_t limit = pls_larger(options->equations / outputs, 1);
+    return options->equations > 0 ? pls_smaller(samples, limit) : samples;
+}
+
 /* The first samples of the subject in float64, as many as `equations` allows. */
 static pls_status copy_subject(pls_audit *audit) {
     pls_system *system = audit->subject->system;
     pls_context *context = audit->context;
-    int64_t limit = audit->options->equations / system->outputs, *samples = NULL;
-    int64_t count = system->samples;
+    int64_t count = pls_audit_samples(audit->options, system->samples, system->outputs);
+    int64_t *samples = NULL;
     pls_status status = PLS_OK;
-    if (audit->options->equations > 0 && count > limit) {
-        count = pls_larger(limit, 1);
-        audit->sampled = true;
-    }
+    audit->sampled = count < system->samples;
     PLS_TRY(context, pls_allocate(context, count, sizeof *samples, "the audit", &samples));
     for (int64_t i = 0; i < count; i++) {
         samples[i] = i;

@@ -71,7 +71,7 @@ pls_status pls_check_constancy(pls_audit *audit, pls_claim_result *result) {
                                  "bottleneck of 4: kernel change >= 0.1", result));
     pls_claim_describe(result,
                        "networks of width 512 on %d digits of two kinds, with softplus as output "
-                       "and with a bottleneck; it does not depend on the system",
+                       "and with a bottleneck; an example of its own, whatever is audited",
                        (int)SAMPLES);
 cleanup:
     pls_dataset_destroy(audit->context, &data);

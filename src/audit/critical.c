@@ -165,7 +165,7 @@ pls_status pls_check_critical_step(pls_audit *audit, pls_claim_result *result) {
                           PLS_EVIDENCE_SAMPLED);
     pls_claim_describe(result,
                        "the quadratic model of a two-layer relu network of width %d on one "
-                       "point with target 0; it does not depend on the system",
+                       "point with target 0; an example of its own, whatever is audited",
                        (int)WIDTH);
 cleanup:
     pls_release(audit->context, g);

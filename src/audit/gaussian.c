@@ -71,10 +71,11 @@ pls_status pls_check_generic_conditioning(pls_audit *audit, pls_claim_result *re
     for (int shape = 0; shape < SHAPES; shape++) {
         PLS_TRY(audit->context, look(audit, shape, s, result));
     }
-    pls_claim_describe(result,
-                       "%lld Gaussian matrices of each of %d shapes, 10 x 10 to 40 x 200; it does "
-                       "not depend on the system; the error is four standard errors of the mean",
-                       (long long)audit->options->runs, (int)SHAPES);
+    pls_claim_describe(
+        result,
+        "%lld Gaussian matrices of each of %d shapes, 10 x 10 to 40 x 200; an "
+        "example of its own, whatever is audited; the error is four standard errors of the mean",
+        (long long)audit->options->runs, (int)SHAPES);
 cleanup:
     pls_release(audit->context, s);
     return status;

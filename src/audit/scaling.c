@@ -148,15 +148,15 @@ static void describe(const scaling *s, const char *what) {
         pls_claim_does_not_apply(s->result, "%s", s->why);
         return;
     }
-    pls_claim_describe(
-        s->result,
-        "%s; %s %lld to %lld, %lld seeds each, %lld samples%s; the error is the half "
-        "of a bootstrap interval%s%s",
-        what, pls_axis_name(s->axis), (long long)axis->values[0],
-        (long long)axis->values[axis->count - 1], (long long)s->study.axes[PLS_AXIS_SEED].count,
-        (long long)s->study.data->samples,
-        pls_study_asks_hessians(&s->study) ? ", Hessians of the first one" : "",
-        s->silent ? "; " : "", s->why);
+    pls_claim_describe(s->result,
+                       "%s; %s %lld to %lld, %lld seeds each, %lld samples%s; the error is half a "
+                       "95 %% interval%s%s",
+                       what, pls_axis_name(s->axis), (long long)axis->values[0],
+                       (long long)axis->values[axis->count - 1],
+                       (long long)s->study.axes[PLS_AXIS_SEED].count,
+                       (long long)s->study.data->samples,
+                       pls_study_asks_hessians(&s->study) ? ", Hessians of the first one" : "",
+                       s->silent ? "; " : "", s->why);
 }
 
 static void not_compared(scaling *s, const char *format, ...) PLS_PRINTF(2, 3);
@@ -257,7 +257,7 @@ pls_status pls_check_gradient_scaling(pls_audit *audit, pls_claim_result *result
     }
     if (applies(&s)) {
         PLS_TRY(audit->context, expect(&s, PLS_QUANTITY_GRADIENT_NORM, false,
-                                       "|slope of max ||grad F_i(w_0)||| <= 0.1"));
+                                       "|slope| of max ||grad F_i(w_0)|| <= 0.1"));
         describe(&s, "the largest of all gradients");
     }
 cleanup:
@@ -331,9 +331,9 @@ static pls_status check_flat(scaling *s, const char *what) {
     PLS_TRY(context, measure(s));
     if (applies(s)) {
         PLS_TRY(context,
-                expect(s, PLS_QUANTITY_HESSIAN_NORM, false, "|slope of max ||H_i(w_0)||| <= 0.2"));
+                expect(s, PLS_QUANTITY_HESSIAN_NORM, false, "|slope| of max ||H_i(w_0)|| <= 0.2"));
         PLS_TRY(context, expect(s, PLS_QUANTITY_KERNEL_CHANGE, false,
-                                "|slope of max ||K_t - K_0|| / ||K_0||| <= 0.2"));
+                                "|slope| of max ||K_t - K_0|| / ||K_0|| <= 0.2"));
         describe(s, what);
     }
 cleanup:

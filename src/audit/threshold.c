@@ -86,7 +86,7 @@ pls_status pls_check_threshold(pls_audit *audit, pls_claim_result *result) {
     }
     pls_claim_describe(result,
                        "a two-layer tanh network on %d random points with random targets, "
-                       "P/N = 0.5, 0.75, 2 and 4; it does not depend on the system",
+                       "P/N = 0.5, 0.75, 2 and 4; an example of its own, whatever is audited",
                        (int)SAMPLES);
 cleanup:
     pls_dataset_destroy(audit->context, &s.data);

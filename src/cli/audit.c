@@ -17,8 +17,9 @@ typedef struct audit_run {
     experiment experiment;
     char *folder;
     pls_claim_result *results;
-    int count;    /* of them */
-    int violated; /* laws */
+    int count;                /* of them */
+    int violated;             /* laws */
+    int64_t samples, outputs; /* that are looked at */
     double seconds;
 } audit_run;
 
@@ -38,6 +39,14 @@ static bool is_asked(const char *list, const char *claim) {
         at += length + strspn(at + length, ", ");
     }
     return list[0] == '\0';
+}
+
+static int count_asked(const char *list) {
+    int count = 0;
+    for (int i = 0; pls_audit_claim(i) != NULL; i++) {
+        count += is_asked(list, pls_audit_claim(i));
+    }
+    return count;
 }
 
 static bool is_claim(const char *word, size_t length) {
@@ -72,6 +81,17 @@ static pls_status check_claims(cli *program, const char *list) {
             list);
     }
     return PLS_OK;
+}
+
+/* A slope needs two widths; what else can be wrong, the table of settings says. */
+static pls_status check_widths(cli *program, const settings *all) {
+    return all->audit.widths.count >= 2
+               ? PLS_OK
+               : cli_fail(program, PLS_ERROR_CONFIG,
+                          "audit.widths: %lld width%s given; a slope needs at least two, such as "
+                          "[64, 128, 256]",
+                          (long long)all->audit.widths.count,
+                          all->audit.widths.count == 1 ? " is" : "s are");
 }
 
 static pls_audit_options options_of(const settings *all) {
@@ -229,6 +249,8 @@ static pls_status summarize(audit_run *run, pls_status so_far) {
     pls_status status = PLS_OK;
     CLI_TRY(summary_create(run->program, &made));
     summary_describe(&made, &run->settings, &run->experiment);
+    summary_integer(&made, "audited_samples", run->samples);
+    summary_integer(&made, "audited_equations", run->samples * run->outputs);
     summary_integer(&made, "claims_checked", run->count);
     summary_integer(&made, "claims_hold", count_verdicts(run, PLS_VERDICT_HOLDS));
     summary_integer(&made, "claims_violated", count_verdicts(run, PLS_VERDICT_VIOLATED));
@@ -252,27 +274,29 @@ cleanup:
 /* ---- for people
  * ---------------------------------------------------------------------------------- */
 
-/* A text in lines of at most `width` columns, those after the first indented. */
-static void print_wrapped(const char *text, int margin, int width) {
-    int column = margin;
-    while (*text != '\0') {
-        int length = (int)strcspn(text, " ");
-        if (column > margin && column + 1 + length > width) {
-            printf("\n%*s", margin, "");
-            column = margin;
-        }
-        column += printf("%s%.*s", column > margin ? " " : "", length, text);
-        text += length + (int)strspn(text + length, " ");
+static void print_head(const audit_run *run) {
+    bool of_system = settings_are_of_system(&run->settings);
+    run_print_head(&run->experiment);
+    if (!of_system) {
+        printf("audited     the first %lld of these samples, %lld equations, in f64 "
+               "(audit.equations)\n",
+               (long long)run->samples, (long long)(run->samples * run->outputs));
     }
     putchar('\n');
+}
+
+/* Whether the numbers agree with the claim, but by less than they are known to. */
+static bool is_within_error(const pls_claim_result *result) {
+    return result->verdict == PLS_VERDICT_HOLDS && result->margin < result->error;
 }
 
 static void print_claim(const pls_claim_result *result) {
     printf("%-3s %-7s %-14s %s\n", result->claim, pls_claim_kind_name(result->kind),
            pls_verdict_name(result->verdict), result->title);
     if (result->verdict != PLS_VERDICT_NOT_APPLICABLE) {
-        printf("            %s\n            measured %.6g, bound %.6g, margin %.3g, error %.1e\n",
-               result->formula, result->measured, result->bound, result->margin, result->error);
+        printf("            %s\n            measured %.6g, bound %.6g, margin %.3g, error %.1e%s\n",
+               result->formula, result->measured, result->bound, result->margin, result->error,
+               is_within_error(result) ? " (holds within the error)" : "");
     }
     for (int i = 0; i < result->constant_count; i++) {
         const pls_claim_constant *constant = &result->constants[i];
@@ -282,14 +306,15 @@ static void print_claim(const pls_claim_result *result) {
     }
     if (result->detail[0] != '\0') {
         printf("            ");
-        print_wrapped(result->detail, 12, 96);
+        cli_write_wrapped(stdout, result->detail, 12, 96);
     }
 }
 
 static void print_end(const audit_run *run, const char *report) {
-    printf("\n%d claims hold, %d are violated (%d of them laws), %d do not apply; %.3g s\n",
-           count_verdicts(run, PLS_VERDICT_HOLDS), count_verdicts(run, PLS_VERDICT_VIOLATED),
-           run->violated, count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
+    printf("\n%d of %d claims hold, %d violated (%d of them laws), %d not applicable; %.3g s\n",
+           count_verdicts(run, PLS_VERDICT_HOLDS), run->count,
+           count_verdicts(run, PLS_VERDICT_VIOLATED), run->violated,
+           count_verdicts(run, PLS_VERDICT_NOT_APPLICABLE), run->seconds);
     printf("folder      %s\n", run->folder);
     if (report != NULL) {
         printf("report      %s\n", report);
@@ -298,6 +323,13 @@ static void print_end(const audit_run *run, const char *report) {
 
 /* ---- the command
  * --------------------------------------------------------------------------------- */
+
+static void look_at_subject(audit_run *run) {
+    pls_audit_options options = options_of(&run->settings);
+    run->outputs = pls_system_outputs(run->experiment.system);
+    run->samples =
+        pls_audit_samples(&options, pls_system_samples(run->experiment.system), run->outputs);
+}
 
 static pls_status check_all(audit_run *run) {
     pls_audit_options options = options_of(&run->settings);
@@ -328,27 +360,44 @@ cleanup:
     return status;
 }
 
+static pls_status say_interrupted(const audit_run *run) {
+    if (run->count == 0) {
+        return cli_fail(run->program, PLS_CANCELLED,
+                        "interrupted before the first claim was checked");
+    }
+    return cli_fail(run->program, PLS_CANCELLED,
+                    "interrupted; %d of %d claims are checked, and their verdicts are in %s; ask "
+                    "for the others by --claims",
+                    run->count, count_asked(run->settings.audit.claims), run->folder);
+}
+
 static pls_status run_audit(audit_run *run, const command_line *given) {
     double start = cli_seconds();
     char *report = NULL, error[CLI_ERROR_SIZE];
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(run->program, given, &run->settings));
     CLI_TRY(check_claims(run->program, run->settings.audit.claims));
+    CLI_TRY(check_widths(run->program, &run->settings));
     CLI_TRY(experiment_create(run->program, &run->settings, &run->experiment));
     CLI_TRY(run_folder(run->program, given, &run->settings, &run->folder));
     CLI_TRY(cli_allocate(run->program, pls_audit_claims(), sizeof *run->results, "the claims",
                          &run->results));
+    look_at_subject(run);
     if (!run->program->quiet && !run->program->json) {
-        run_print_head(&run->experiment);
-        putchar('\n');
+        print_head(run);
     }
     pls_status checked = check_all(run);
     run->seconds = cli_seconds() - start;
     run->program->listening = false; /* what follows is short and must not be cut off */
     snprintf(error, sizeof error, "%s", cli_error_text(run->program, checked));
     CLI_TRY(summarize(run, checked));
-    run_report(run->program, &run->settings, run->folder, &report);
+    if (run->count > 0) {
+        run_report(run->program, &run->settings, run->folder, &report);
+    }
     status = checked == PLS_OK ? PLS_OK : cli_fail(run->program, checked, "%s", error);
+    if (status == PLS_CANCELLED) {
+        status = say_interrupted(run);
+    }
     if (status == PLS_OK && !run->program->quiet && !run->program->json) {
         print_end(run, report);
     }

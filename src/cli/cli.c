@@ -117,6 +117,20 @@ pls_status cli_format(cli *program, char **out, const char *format, ...) {
     return status;
 }
 
+void cli_write_wrapped(FILE *stream, const char *text, int margin, int width) {
+    int column = margin;
+    while (*text != '\0') {
+        int length = (int)strcspn(text, " ");
+        if (column > margin && column + 1 + length > width) {
+            fprintf(stream, "\n%*s", margin, "");
+            column = margin;
+        }
+        column += fprintf(stream, "%s%.*s", column > margin ? " " : "", length, text);
+        text += length + (int)strspn(text + length, " ");
+    }
+    fputc('\n', stream);
+}
+
 double cli_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -5,6 +5,7 @@
 #include "plstar/context.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 typedef enum command {
     COMMAND_TRAIN,
@@ -16,7 +17,7 @@ typedef enum command {
     COMMAND_INFO
 } command;
 
-enum { COMMAND_COUNT = COMMAND_INFO + 1, CLI_ERROR_SIZE = 2048 };
+enum { COMMAND_COUNT = COMMAND_INFO + 1, CLI_ERROR_SIZE = 2048, CLI_NOTE_SIZE = 256 };
 
 typedef struct cli {
     pls_context *context;
@@ -25,6 +26,7 @@ typedef struct cli {
     bool listening;             /* an interrupt stops the work in progress */
     bool line_shown;            /* the progress line stands on the screen */
     char error[CLI_ERROR_SIZE]; /* the program's own last error; before the context's */
+    char note[CLI_NOTE_SIZE];   /* the library's last note, which is not said twice */
 } cli;
 
 /* "train", ... */
@@ -63,6 +65,10 @@ pls_status cli_allocate(cli *program, int64_t count, size_t size, const char *wh
 /* *out = formatted text, to be freed by free(). */
 pls_status cli_format(cli *program, char **out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Words in lines of at most `width` columns. The first line goes on at column `margin`, where the
+ * others begin. */
+void cli_write_wrapped(FILE *stream, const char *text, int margin, int width);
 
 /* Seconds of a clock that only moves forward. */
 double cli_seconds(void);

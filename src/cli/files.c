@@ -92,14 +92,16 @@ cleanup:
     return status;
 }
 
-pls_status folder_is_free(cli *program, const char *folder) {
+pls_status folder_is_free(cli *program, command which, const char *folder) {
     char *path = NULL;
+    bool goes_on = which == COMMAND_TRAIN || which == COMMAND_SOLVE || which == COMMAND_STUDY;
     pls_status status = file_path(program, folder, marker, &path);
     if (status == PLS_OK && access(path, F_OK) == 0) {
         status = cli_fail(program, PLS_ERROR_CONFIG,
-                          "%s already holds a run; choose another folder with --out, go on with it "
-                          "by `--resume %s`, or replace it with --overwrite",
-                          folder, folder);
+                          "%s already holds a run; choose another folder with --out, %s%s%sor "
+                          "replace it with --overwrite",
+                          folder, goes_on ? "go on with it by `--resume " : "",
+                          goes_on ? folder : "", goes_on ? "`, " : "");
     }
     free(path);
     return status;

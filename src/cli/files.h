@@ -14,7 +14,7 @@ pls_status file_read(cli *program, const char *path, char **text, int64_t *size)
 pls_status file_replace(cli *program, const char *path, const char *text, int64_t size);
 
 /* PLS_ERROR_CONFIG when a folder already holds a run. */
-pls_status folder_is_free(cli *program, const char *folder);
+pls_status folder_is_free(cli *program, command which, const char *folder);
 
 /* Creates a folder in a folder; one that is there is fine. */
 pls_status folder_add(cli *program, const char *folder, const char *name);

@@ -47,6 +47,10 @@ static pls_status (*const commands[COMMAND_COUNT])(cli *, const command_line *) 
 
 static void take_log(void *user, pls_log_level level, const char *text) {
     cli *program = user;
+    if (strncmp(text, program->note, sizeof program->note - 1) == 0) {
+        return; /* every worker of a study has a device, and the same to say of it */
+    }
+    snprintf(program->note, sizeof program->note, "%s", text);
     if (level == PLS_LOG_WARNING) {
         cli_warn(program, "%s", text);
     } else if (level == PLS_LOG_INFO) {

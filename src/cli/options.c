@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/ready.h"
+#include "plstar/audit.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static const option_entry table[] = {
      "some of them: 7,8; a number takes its primed parts along"},
     {"size", 0, "NAME", STUDY, "study.size", NULL, "Study",
      "of a ready study: quick (minutes on two cores) or full"},
-    {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as [64,128,256]"},
+    {"widths", 0, "LIST", STUDY, "study.widths", NULL, "Study", "such as 64,128,256"},
     {"seeds", 0, "N", STUDY, "study.seeds", NULL, "Study", "networks a width"},
     {"resume", 0, "DIR", STUDY, NULL, NULL, "Study", "go on there; widths and seeds may be added"},
     {"spectrum", 0, "WHAT", RUNS, "monitor.spectrum", NULL, "Tangent kernel",
@@ -116,6 +117,21 @@ static const option_entry *entry_of(int code) {
     return NULL;
 }
 
+/* An option of other commands, which may be a setting here. */
+static pls_status fail_elsewhere(cli *program, command which, const char *name) {
+    char key[120];
+    snprintf(key, sizeof key, "%s.%s", cli_command_name(which), name);
+    for (int i = 0; settings_key(i) != NULL; i++) {
+        if (strcmp(settings_key(i), key) == 0) {
+            return cli_fail(program, PLS_ERROR_CONFIG,
+                            "plstar %s has no option --%s; say it by --set %s=...",
+                            cli_command_name(which), name, key);
+        }
+    }
+    return cli_fail(program, PLS_ERROR_CONFIG, "plstar %s has no option --%s",
+                    cli_command_name(which), name);
+}
+
 /* `written` is the word on the command line, "--stepz=3". */
 static pls_status fail_unknown(cli *program, command which, const char *written) {
     char name[80];
@@ -127,8 +143,7 @@ static pls_status fail_unknown(cli *program, command which, const char *written)
         bool here = (table[i].commands & (1 << which)) != 0;
         int distance = cli_edit_distance(name, table[i].name);
         if (!here && distance == 0) {
-            return cli_fail(program, PLS_ERROR_CONFIG, "plstar %s has no option --%s",
-                            cli_command_name(which), name);
+            return fail_elsewhere(program, which, name);
         }
         if (here && distance < least) {
             least = distance;
@@ -332,13 +347,13 @@ static const char *introduction(command which) {
                "Examples:\n"
                "  plstar study transition           the transition to linearity, minutes\n"
                "  plstar study transition --size full --device cuda\n"
-               "  plstar study --widths [64,256,1024] --set study.quantities=[hessian_norm]\n"
-               "  plstar study --resume runs/study-1 --widths [64,256,1024,4096]\n"
+               "  plstar study --widths 64,256,1024 --set study.quantities=hessian_norm\n"
+               "  plstar study --resume runs/study-1 --widths 64,256,1024,4096\n"
                "\n"
                "Usage: plstar study [NAME] [CONFIG] [options]\n"
                "\n"
-               "NAME is a ready study: transition, nonlinear-output, bottleneck, threshold,\n"
-               "almost, critical-step, or all. CONFIG and options win over it. Every finished\n"
+               "NAME is a ready study; CONFIG and options win over it. Without one, say what is\n"
+               "to vary (--widths) and to be measured (study.quantities). Every finished\n"
                "network is kept; a study goes on where it was stopped.\n";
     case COMMAND_REPORT:
         return "plstar report: write report.html for the folder of a run\n"
@@ -355,9 +370,47 @@ static const char *introduction(command which) {
            "Usage: plstar info [options]\n";
 }
 
+enum { HELP_WIDTH = 79 };
+
+static void list_claims(FILE *stream) {
+    fputs("\nClaims:\n", stream);
+    for (int i = 0; pls_audit_claim(i) != NULL; i++) {
+        fprintf(stream, "  %-4s %-8s ", pls_audit_claim(i),
+                pls_claim_kind_name(pls_audit_claim_kind(i)));
+        cli_write_wrapped(stream, pls_audit_claim_title(i), 16, HELP_WIDTH);
+    }
+    fputs("\nA law is an inequality that holds exactly, a scaling an exponent over widths, a\n"
+          "picture a demonstration. A claim that holds \"within the error\" has a margin\n"
+          "smaller than the error: the numbers agree with it and do not show more.\n",
+          stream);
+}
+
+static void list_studies(FILE *stream) {
+    fputs("\nReady studies:\n", stream);
+    for (int i = 0; ready_name(i) != NULL; i++) {
+        fprintf(stream, "  %-18s ", ready_name(i));
+        cli_write_wrapped(stream, ready_purpose(ready_name(i)), 21, HELP_WIDTH);
+    }
+    fprintf(stream, "  %-18s one after the other\n", "all");
+}
+
+static void list_quantities(FILE *stream) {
+    fputs("\nQuantities, for study.quantities:\n", stream);
+    for (int q = 0; q < PLS_QUANTITY_COUNT; q++) {
+        fprintf(stream, "  %-18s ", pls_quantity_name((pls_quantity)q));
+        cli_write_wrapped(stream, pls_quantity_meaning((pls_quantity)q), 21, HELP_WIDTH);
+    }
+}
+
 void options_help(command which, FILE *stream) {
     const char *group = "";
     fputs(introduction(which), stream);
+    if (which == COMMAND_AUDIT) {
+        list_claims(stream);
+    } else if (which == COMMAND_STUDY) {
+        list_studies(stream);
+        list_quantities(stream);
+    }
     for (int i = 0; i < COUNT; i++) {
         const option_entry *entry = &table[i];
         char name[40];

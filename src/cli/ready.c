@@ -17,6 +17,7 @@ typedef struct ready_study {
 
 /* Where there is nothing else: two kinds of digits, and one output. */
 static const ready_setting any[] = {
+    {"precision", {"f64"}},
     {"data.classes", {"[0, 1]"}},
     {"data.targets", {"signed"}},
     {"data.samples", {"16"}},
@@ -63,7 +64,7 @@ static const ready_study studies[] = {
       {"study.quantities",
        {"[gradient_norm, hessian_norm, kernel_change, mu_change, rate, final_loss]"}}}},
     {"bottleneck",
-     "a bottleneck: the same, falling only with the bottleneck's own width",
+     "a bottleneck: Hessian and kernel change fall only with the bottleneck's own width",
      {{"study.widths", {"[64, 128, 256, 512]", "[64, 128, 256, 512, 1024, 2048]"}},
       {"study.depths", {"[3]"}},
       {"study.bottlenecks", {"[1, 4, 16]", "[1, 4, 16, 64]"}},

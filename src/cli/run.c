@@ -96,11 +96,48 @@ static pls_status check_study_folder(cli *program, const command_line *given) {
         if (given->resume != NULL) {
             status = cli_fail(program, PLS_ERROR_FILE, "%s holds no study to go on with", folder);
         } else {
-            status = folder_is_free(program, folder);
+            status = folder_is_free(program, given->command, folder);
         }
     }
 cleanup:
     free(jobs);
+    return status;
+}
+
+/* What says which settings to take has no place where they are there already. */
+static pls_status check_resume(cli *program, const command_line *given) {
+    if (given->argument != NULL || given->out != NULL || given->overwrite) {
+        return cli_fail(program, PLS_ERROR_CONFIG,
+                        "--resume %s goes on in that folder with the settings there; it takes "
+                        "neither CONFIG nor --out nor --overwrite",
+                        given->resume);
+    }
+    return given->command == COMMAND_STUDY ? check_study_folder(program, given) : PLS_OK;
+}
+
+/* The settings of a ready study are drawn when it starts: a name or a size that comes later would
+ * change nothing but what the results are called. */
+static pls_status check_study_goes_on(cli *program, const char *path, const settings *all) {
+    pls_status status = PLS_OK;
+    settings before = {0};
+    CLI_TRY(settings_defaults(program, all->command, &before));
+    CLI_TRY(settings_read(program, &before, path));
+    const char *former = before.study.name;
+    if (strcmp(all->study.name, former) != 0) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "study.name: %s is that of %s%s; leave the name out, or start %s in "
+                          "another folder with --out",
+                          path, former[0] != '\0' ? "the study " : "a study without a name", former,
+                          all->study.name[0] != '\0' ? all->study.name : "the other one");
+    } else if (all->study.size != before.study.size) {
+        status = cli_fail(program, PLS_ERROR_CONFIG,
+                          "study.size: %s is that of another size, which cannot change any more; "
+                          "add to it by --widths and --seeds, or start the other size in another "
+                          "folder with --out",
+                          path);
+    }
+cleanup:
+    settings_release(&before);
     return status;
 }
 
@@ -109,12 +146,7 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
     char *path = NULL;
     CLI_TRY(settings_defaults(program, given->command, all));
     if (given->resume != NULL) {
-        if (given->argument != NULL || given->out != NULL || given->overwrite) {
-            return cli_fail(program, PLS_ERROR_CONFIG,
-                            "--resume %s goes on in that folder with the settings there; it takes "
-                            "neither CONFIG nor --out nor --overwrite",
-                            given->resume);
-        }
+        CLI_TRY(check_resume(program, given));
         CLI_TRY(file_path(program, given->resume, "config.yaml", &path));
     } else if (given->argument != NULL) {
         if (all->command == COMMAND_STUDY) {
@@ -140,12 +172,14 @@ pls_status run_settings(cli *program, const command_line *given, settings *all) 
         CLI_TRY(ready_audit_apply(program, all));
     }
     CLI_TRY(settings_settle(program, all));
-    if (all->command == COMMAND_STUDY) {
+    if (all->command == COMMAND_STUDY && given->resume != NULL) {
+        CLI_TRY(check_study_goes_on(program, path, all));
+    } else if (all->command == COMMAND_STUDY) {
         CLI_TRY(check_study_folder(program, given));
     } else if (given->resume != NULL) {
         CLI_TRY(check_unchanged(program, path, all));
     } else if (given->out != NULL && !given->overwrite) {
-        CLI_TRY(folder_is_free(program, given->out));
+        CLI_TRY(folder_is_free(program, given->command, given->out));
     }
 cleanup:
     free(path);

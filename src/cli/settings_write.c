@@ -175,22 +175,6 @@ const char *settings_fixed_difference(const settings *before, const settings *af
     return found;
 }
 
-/* Words of a text in lines of at most 78 columns, each after `margin` spaces. */
-static void write_wrapped(const char *text, int margin, FILE *stream) {
-    int column = 0;
-    while (*text != '\0') {
-        int length = (int)strcspn(text, " ");
-        if (column > 0 && column + 1 + length > 78) {
-            fputc('\n', stream);
-            column = 0;
-        }
-        column += fprintf(stream, "%*s%.*s", column == 0 ? margin : 1, "", length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', stream);
-}
-
 void settings_help(command which, FILE *stream) {
     fputs("Settings, for the configuration file and --set KEY=VALUE. In a file the part\n"
           "before the dot is a section:\n\n"
@@ -222,7 +206,8 @@ void settings_help(command which, FILE *stream) {
         }
         fclose(memory);
         fprintf(stream, "  %s%s%s\n", entry->key, text[0] != '\0' ? ": " : "", text);
-        write_wrapped(line, 6, stream);
+        fprintf(stream, "%*s", 6, "");
+        cli_write_wrapped(stream, line, 6, 78);
         free(line);
     }
 }

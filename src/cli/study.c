@@ -23,6 +23,7 @@ typedef struct study_run {
     char *folder;
     progress line;
     pls_study_progress done;
+    char *grid; /* in words */
 } study_run;
 
 /* ---- from settings -----------------------------------------------------------------------------
@@ -133,6 +134,47 @@ static void observe(void *user, const pls_study_progress *state) {
                    state->cells, state->remaining);
 }
 
+static void print_value(FILE *stream, pls_axis_kind axis, int64_t number) {
+    bool is_activation = axis == PLS_AXIS_ACTIVATION || axis == PLS_AXIS_OUTPUT;
+    if (is_activation) {
+        fputs(number < 0 ? "model" : pls_activation_name((pls_activation)number), stream);
+    } else if (axis == PLS_AXIS_STEP) { /* thousandths */
+        fprintf(stream, "%g", (double)number / 1000.0);
+    } else {
+        fprintf(stream, "%lld", (long long)number);
+    }
+}
+
+/* "width 64, 128, 256; 3 seeds": what the network of the settings becomes in the cells. */
+static pls_status describe_grid(const study_run *run, char **text) {
+    static const char *const names[PLS_AXIS_COUNT] = {
+        "width", "hidden layers", "activation", "output", "bottleneck", "step size", "seed"};
+    size_t size = 0;
+    int64_t seeds = run->study.axes[PLS_AXIS_SEED].count;
+    FILE *stream = open_memstream(text, &size);
+    if (stream == NULL) {
+        return cli_fail(run->program, PLS_ERROR_MEMORY, "there is not enough memory for a text");
+    }
+    for (int a = 0; a < PLS_AXIS_SEED; a++) {
+        const pls_axis_values *values = &run->study.axes[a];
+        if (run->axes[a] == NULL || (a == PLS_AXIS_STEP && values->count == 1)) {
+            continue; /* as the settings of the network have it */
+        }
+        fprintf(stream, "%s ", names[a]);
+        for (int64_t i = 0; i < values->count; i++) {
+            print_value(stream, (pls_axis_kind)a, values->values[i]);
+            fputs(i + 1 < values->count ? ", " : "; ", stream);
+        }
+    }
+    fprintf(stream, "%lld seed%s", (long long)seeds, seeds == 1 ? "" : "s");
+    if (fclose(stream) != 0) {
+        free(*text);
+        *text = NULL;
+        return cli_fail(run->program, PLS_ERROR_MEMORY, "there is not enough memory for a text");
+    }
+    return PLS_OK;
+}
+
 /* A table of text: no cell of it holds a comma. Calls `take` for every row after the first. */
 typedef struct csv_row {
     char *cells[24];
@@ -207,7 +249,9 @@ static pls_status print_fits(const study_run *run) {
     for (bool first = true; line != NULL && (line = strtok_r(NULL, "\n", &rest)) != NULL;
          first = false) {
         if (first) {
-            printf("slopes of log-log fits, with 95 %% intervals\n");
+            printf("slopes of log-log fits%s\n", run->study.axes[PLS_AXIS_SEED].count > 1
+                                                     ? ", with 95 % intervals"
+                                                     : " (one seed each: no intervals)");
         }
         split(line, &row);
         print_fit(run, &heads, &row);
@@ -226,8 +270,12 @@ static void print_results(const study_run *run, const char *report) {
            purpose != NULL ? ": " : "", purpose != NULL ? purpose : "");
     printf("network     %s\n", run->experiment.model_text);
     printf("data        %s\n", run->experiment.data.description);
-    printf("networks    %lld measured, %lld were there, of %lld\n", (long long)done->measured,
-           (long long)done->found, (long long)done->cells);
+    printf("varied      %s\n", run->grid);
+    printf("networks    %lld measured", (long long)done->measured);
+    if (done->found > 0) {
+        printf(", %lld were measured before", (long long)done->found);
+    }
+    putchar('\n');
     print_fits(run);
     printf("time        %.3g s\n", done->elapsed);
     printf("folder      %s\n", run->folder);
@@ -250,6 +298,7 @@ static pls_status summarize(study_run *run, pls_status so_far) {
     summary_text(&made, "data", run->experiment.data.description);
     summary_integer(&made, "samples", run->experiment.data.samples);
     summary_text(&made, "precision", "f64");
+    summary_text(&made, "grid", run->grid);
     summary_integer(&made, "cells", done->cells);
     summary_integer(&made, "cells_done", done->found + done->measured);
     summary_text(&made, "device", pls_device_name(run->experiment.device));
@@ -292,6 +341,7 @@ static void release(study_run *run) {
     experiment_destroy(run->program, &run->experiment);
     settings_release(&run->settings);
     free(run->folder);
+    free(run->grid);
 }
 
 /* All that comes before the first measurement. */
@@ -299,8 +349,13 @@ static pls_status prepare(study_run *run, const command_line *given) {
     cli *program = run->program;
     pls_status status = PLS_OK;
     CLI_TRY(run_settings(program, given, &run->settings));
+    if (run->settings.precision != PLS_F64) {
+        cli_warn(program, "precision: studies measure in f64; %s is left aside",
+                 pls_dtype_name((pls_dtype)run->settings.precision));
+    }
     CLI_TRY(experiment_create_plan(program, &run->settings, &run->experiment));
     CLI_TRY(make_study(run));
+    CLI_TRY(describe_grid(run, &run->grid));
     const char *former = given->resume != NULL ? given->resume : given->out;
     if (former != NULL && !given->overwrite) { /* before any file there changes */
         CLI_TRY(pls_study_fits_folder(program->context, &run->study, former));
@@ -437,7 +492,7 @@ static pls_status run_all(cli *program, const command_line *given) {
         CLI_TRY(cli_format(program, &parent, "%s", given->resume));
     } else {
         if (given->out != NULL && !given->overwrite) {
-            CLI_TRY(folder_is_free(program, given->out));
+            CLI_TRY(folder_is_free(program, given->command, given->out));
         }
         CLI_TRY(folder_create(program, COMMAND_STUDY, given->out, &parent));
         CLI_TRY(prepare_all(program, given, parent));

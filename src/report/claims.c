@@ -54,11 +54,39 @@ static int64_t violated_laws(const pls_report_run *run) {
     return found;
 }
 
+/* Whether the numbers agree with the claim, but by less than they are known to. */
+static bool is_within_error(const json_t *claim) {
+    return is_found(claim, "holds") && number(claim, "margin") < number(claim, "error");
+}
+
+static int64_t slopes_within_error(const pls_report_run *run) {
+    int64_t found = 0;
+    for (size_t i = 0; i < json_array_size(run->claims); i++) {
+        const json_t *claim = json_array_get(run->claims, i);
+        found += strcmp(word(claim, "kind"), "scaling") == 0 && is_within_error(claim);
+    }
+    return found;
+}
+
+static void say_what_was_audited(pls_text *text, const pls_report_run *run) {
+    double samples = pls_report_number(run, "audited_samples");
+    double equations = pls_report_number(run, "audited_equations");
+    if (isnan(samples) || isnan(equations) || pls_report_string(run, "data") == NULL) {
+        return;
+    }
+    pls_text_append(text, " Audited on the first ");
+    pls_text_integer(text, samples);
+    pls_text_append(text, samples == 1.0 ? " sample, " : " samples, ");
+    pls_text_integer(text, equations);
+    pls_text_append(text, equations == 1.0 ? " equation, in float64." : " equations, in float64.");
+}
+
 void pls_claims_verdict(pls_text *text, const pls_report_run *run) {
     int64_t holds = count(run, "holds"), violated = count(run, "violated");
     int64_t silent = count(run, "not applicable"), laws = violated_laws(run);
-    pls_text_format(text, "Of %lld claims of the theory %lld hold",
-                    (long long)json_array_size(run->claims), (long long)holds);
+    pls_text_format(text, "Of %lld claims of the theory %lld %s",
+                    (long long)json_array_size(run->claims), (long long)holds,
+                    holds == 1 ? "holds" : "hold");
     if (violated > 0) {
         pls_text_format(text, ", %lld %s violated", (long long)violated,
                         violated == 1 ? "is" : "are");
@@ -67,9 +95,17 @@ void pls_claims_verdict(pls_text *text, const pls_report_run *run) {
         pls_text_format(text, ", %lld %s not apply here", (long long)silent,
                         silent == 1 ? "does" : "do");
     }
+    int64_t slopes = slopes_within_error(run);
+    if (slopes > 0) {
+        pls_text_format(text,
+                        "; the slope%s of %lld of them %s no more than compatible with the "
+                        "bound: the interval reaches beyond it",
+                        slopes == 1 ? "" : "s", (long long)slopes, slopes == 1 ? "is" : "are");
+    }
     pls_text_append(text, laws == 0 ? ". No law is violated beyond the numerical error."
                                     : ". <strong>A law is violated beyond the numerical error: a "
                                       "premise is false, or this program is wrong.</strong>");
+    say_what_was_audited(text, run);
 }
 
 static void append_constants(pls_text *page, const json_t *list) {
@@ -105,6 +141,7 @@ static void append_row(pls_text *page, const json_t *claim) {
     append_constants(page, json_object_get(claim, "constants"));
     pls_text_format(page, "</small></td><td class=\"%s\" data-label=\"Verdict\">", style);
     pls_text_escape(page, word(claim, "verdict"), verdict_length(claim));
+    pls_text_append(page, is_within_error(claim) ? "<small>within its error</small>" : "");
     pls_text_append(page, "</td><td data-label=\"Measured\">");
     append_number(page, number(claim, "measured"));
     pls_text_append(page, "</td><td data-label=\"Bound\">");
@@ -131,8 +168,13 @@ void pls_claims_append(pls_text *page, const pls_report_run *run) {
     pls_text_append(
         page,
         "</tbody></table></div>\n<p><small>A <b>law</b> is an inequality that holds exactly; "
-        "a <b>scaling</b> an exponent over widths, with half its interval as error; a "
+        "a <b>scaling</b> an exponent over widths, with half its 95&nbsp;% interval as error; a "
         "<b>picture</b> a demonstration. Of all comparisons a claim makes, the row is the one "
-        "of least margin. Constants are <b>exact</b>, <b>bounded</b> (proved to be at least as "
-        "good) or <b>sampled</b> (the worst found at some points).</small></p></section>\n");
+        "of least margin relative to its bound. A claim is <b>violated</b> where the margin is "
+        "below minus the error; it holds <b>within its error</b> where the margin is smaller than "
+        "the error, so that the numbers agree with it and do not show more: equalities cannot hold "
+        "otherwise. Constants are <b>exact</b>, <b>bounded</b> (proved to be at least as "
+        "good) or <b>sampled</b> (the worst found at some points, so that the true one may be "
+        "worse). Numbers have no units: data, weights and loss are dimensionless.</small></p>"
+        "</section>\n");
 }

@@ -65,8 +65,11 @@ static const char *const placed_keys[] = {"command",
                                           "linear_distance",
                                           "study",
                                           "purpose",
+                                          "grid",
                                           "cells",
                                           "cells_done",
+                                          "audited_samples",
+                                          "audited_equations",
                                           "claims_checked",
                                           "claims_hold",
                                           "claims_violated",
@@ -651,7 +654,7 @@ static void heading(pls_text *page, const pls_report_run *run, const pls_report_
     pls_text_append(page, "</style></head>\n<body><main>\n<header><p class=\"kind\">");
     pls_text_format(page, "plstar %s", command_of(run));
     if (model != NULL && *model != '\0') {
-        pls_text_append(page, " · ");
+        pls_text_append(page, run->is_study ? " · varied from " : " · ");
         escape(page, model);
     }
     pls_text_append(page, "</p>\n<h1>");

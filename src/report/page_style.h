@@ -53,7 +53,7 @@ static const char page_style[] =
     "table.claims{min-width:40rem}\n"
     "table.claims td,table.claims th{vertical-align:top}\n"
     "table.claims small{display:block;color:var(--muted);font-size:.82rem;line-height:1.4;"
-    "max-width:34rem}\n"
+    "max-width:34rem;font-weight:400}\n"
     "td.holds{color:var(--green);font-weight:600}\n"
     "td.violated{color:var(--vermilion);font-weight:700}\n"
     "td.silent{color:var(--muted)}\n"

@@ -48,6 +48,14 @@ static const char *const formulas[PLS_QUANTITY_COUNT] = {
     [PLS_QUANTITY_FILLING] = "{/:Italic P} / {/:Italic N}",
 };
 
+/* The horizontal axis, by the name that the axis has in tables. */
+static const char *label_of_axis(const char *name) {
+    return strcmp(name, "step") == 0         ? "step size, times 2/λ_{max}({/:Italic K}_0)"
+           : strcmp(name, "width") == 0      ? "width {/:Italic m}"
+           : strcmp(name, "bottleneck") == 0 ? "width of the bottleneck"
+                                             : "hidden layers";
+}
+
 typedef struct drawing {
     const pls_table *table;
     int quantity, value; /* columns */
@@ -168,9 +176,48 @@ static void write_axes(const drawing *d, int quantity, pls_figure *figure) {
     }
     pls_axis_finish(&x, false);
     pls_axis_finish(&y, false);
-    pls_axis_write(&figure->script, &x, 'x',
-                   is_step ? "step size, times 2/λ_{max}({/:Italic K}_0)" : d->table->heads[d->x]);
+    pls_axis_write(&figure->script, &x, 'x', label_of_axis(d->table->heads[d->x]));
     pls_axis_write(&figure->script, &y, 'y', formulas[quantity]);
+}
+
+/* The width at which there are as many weights as equations, between the widths on both sides, by
+ * their P / N; NaN where it was not measured or lies outside. */
+static double interpolation_threshold(const drawing *d) {
+    double below[2] = {0.0, NAN}, above[2] = {INFINITY, NAN};
+    const char *filling = pls_quantity_name(PLS_QUANTITY_FILLING);
+    for (int64_t i = 0; i < d->table->rows; i++) {
+        double x = pls_table_number(d->table, i, d->x);
+        double ratio = pls_table_number(d->table, i, d->value);
+        if (strcmp(pls_table_word(d->table, i, d->quantity), filling) != 0 || !(x > 0.0)) {
+            continue;
+        }
+        if (ratio < 1.0 && x > below[0]) {
+            below[0] = x;
+            below[1] = ratio;
+        } else if (ratio >= 1.0 && x < above[0]) {
+            above[0] = x;
+            above[1] = ratio;
+        }
+    }
+    double share = -log(below[1]) / (log(above[1]) - log(below[1]));
+    return below[0] * pow(above[0] / below[0], share);
+}
+
+/* A vertical line at P = N in the figures of studies that count their weights, if it lies between
+ * points: gnuplot draws arrows beyond the axes too. */
+static bool has_threshold(const drawing *d, int quantity, const pls_figure *figure, double *x) {
+    double least = INFINITY, most = 0.0;
+    if (strcmp(d->table->heads[d->x], "width") != 0 || quantity == PLS_QUANTITY_FILLING) {
+        return false;
+    }
+    for (int b = 0; b < figure->blocks; b++) {
+        for (int64_t i = 0; i < figure->block[b].rows; i++) {
+            least = fmin(least, figure->block[b].values[i * COLUMNS]);
+            most = fmax(most, figure->block[b].values[i * COLUMNS]);
+        }
+    }
+    *x = interpolation_threshold(d);
+    return *x >= least && *x <= most;
 }
 
 /* The theory's slopes, named once each. */
@@ -202,9 +249,19 @@ static void write_theory(const pls_report_run *run, const drawing *d, const int6
 static void write_script(const pls_report_run *run, const drawing *d, int quantity,
                          const int64_t *rows, pls_figure *figure) {
     pls_text *script = &figure->script;
+    double threshold = NAN;
     pls_figure_start_script(figure);
     write_axes(d, quantity, figure);
-    pls_text_append(script, "plot ");
+    if (has_threshold(d, quantity, figure, &threshold)) {
+        pls_text_format(script,
+                        "set arrow from %.12g, graph 0 to %.12g, graph 1 nohead linecolor rgb "
+                        "\"#767676\" linewidth 1.2 dashtype (6,3)\n"
+                        "plot NaN title \"{/:Italic P} = {/:Italic N}\" with lines linecolor rgb "
+                        "\"#767676\" linewidth 1.2 dashtype (6,3), \\\n     ",
+                        threshold, threshold);
+    } else {
+        pls_text_append(script, "plot ");
+    }
     write_theory(run, d, rows, figure);
     for (int b = 0; b < figure->blocks; b++) {
         const char *title = figure->block[b].title;
@@ -215,6 +272,39 @@ static void write_script(const pls_report_run *run, const drawing *d, int quanti
                         b + 1 < figure->blocks ? ", \\\n     " : "\n");
     }
     pls_text_append(script, "unset output\n");
+}
+
+/* Networks that no point stands for, and the reason of the first one, if it is the only one. */
+static void append_missing(pls_text *caption, const drawing *d) {
+    int column = pls_table_column(d->table, "reason");
+    int64_t all = 0, missing = 0;
+    const char *reason = NULL;
+    bool same = true;
+    for (int64_t i = 0; i < d->table->rows; i++) {
+        bool is_other = strcmp(pls_table_word(d->table, i, d->quantity), d->name) != 0;
+        all += !is_other;
+        if (is_other || is_shown(d, i)) {
+            continue;
+        }
+        const char *why = pls_table_word(d->table, i, column);
+        reason = reason == NULL ? why : reason;
+        same = same && strcmp(why, reason) == 0;
+        missing++;
+    }
+    if (missing == 0) {
+        return;
+    }
+    pls_text_append(caption, " No point for ");
+    pls_text_integer(caption, (double)missing);
+    pls_text_append(caption, " of ");
+    pls_text_integer(caption, (double)all);
+    pls_text_append(caption, " networks: ");
+    if (!same) {
+        pls_text_append(caption, "<code>study.csv</code> says why");
+    } else {
+        pls_text_formula(caption, *reason != '\0' ? reason : "their value is 0");
+    }
+    pls_text_append(caption, ".");
 }
 
 static void write_caption(const pls_report_run *run, const drawing *d, int quantity, bool more,
@@ -245,6 +335,7 @@ static void write_caption(const pls_report_run *run, const drawing *d, int quant
         pls_slope_group_append(caption, run, i, " (", ")");
     }
     pls_text_append(caption, shown > 0 ? "." : "");
+    append_missing(caption, d);
     if (more) {
         pls_text_append(caption, " There are more curves in <code>study.csv</code>.");
     }
@@ -304,11 +395,12 @@ cleanup:
 
 void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     const char *purpose = pls_report_string(run, "purpose");
+    const char *grid = pls_report_string(run, "grid");
     double cells = pls_report_number(run, "cells"), done = pls_report_number(run, "cells_done");
     int64_t spoken_of, met;
     if (purpose != NULL && *purpose != '\0') {
         pls_text_append(text, "This study looks at ");
-        pls_text_escape(text, purpose, (int64_t)strlen(purpose));
+        pls_text_formula(text, purpose);
         pls_text_append(text, ". ");
     }
     if (done < cells) {
@@ -319,6 +411,11 @@ void pls_study_verdict(pls_text *text, const pls_report_run *run) {
     } else if (cells > 0.0) {
         pls_text_integer(text, cells);
         pls_text_append(text, cells == 1.0 ? " network was measured." : " networks were measured.");
+    }
+    if (grid != NULL && *grid != '\0') {
+        pls_text_append(text, " Varied: ");
+        pls_text_escape(text, grid, (int64_t)strlen(grid));
+        pls_text_append(text, ".");
     }
     pls_slopes_count(run, &spoken_of, &met);
     if (spoken_of > 0) {

@@ -134,13 +134,20 @@ pls_status pls_study_model(pls_context *context, const pls_study *study, const p
     for (int64_t l = 0; l < model->layer_count; l++) {
         output = has_weights(&layers[l]) ? l : output;
     }
+    bool is_widened = false;
     for (int64_t l = 0; l < output; l++) {
         if (has_weights(&layers[l]) && at[PLS_AXIS_WIDTH] > 0) {
             widen(&layers[l], at[PLS_AXIS_WIDTH]);
+            is_widened = true;
         }
         if (has_weights(&layers[l]) && at[PLS_AXIS_ACTIVATION] >= 0) {
             layers[l].activation = (pls_activation)at[PLS_AXIS_ACTIVATION];
         }
+    }
+    if (at[PLS_AXIS_WIDTH] > 0 && !is_widened) {
+        return refuse(context, PLS_AXIS_WIDTH, at[PLS_AXIS_WIDTH],
+                      "the network has no hidden layer that could be made wider; give it one in "
+                      "model.layers");
     }
     if (at[PLS_AXIS_OUTPUT] >= 0) {
         layers[output].activation = (pls_activation)at[PLS_AXIS_OUTPUT];

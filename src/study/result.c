@@ -152,9 +152,10 @@ static pls_status read_object(pls_context *context, const char *path, json_t **o
     FILE *stream = fopen(path, "rb");
     *object = NULL;
     if (stream == NULL) {
-        return errno == ENOENT ? PLS_OK
-                               : pls_fail(context, PLS_ERROR_FILE, "%s: cannot be read: %s", path,
-                                          strerror(errno));
+        return errno == ENOENT || errno == ENOTDIR
+                   ? PLS_OK
+                   : pls_fail(context, PLS_ERROR_FILE, "%s: cannot be read: %s", path,
+                              strerror(errno));
     }
     *object = json_loadf(stream, 0, &fault);
     fclose(stream);
@@ -169,11 +170,12 @@ static pls_status read_object(pls_context *context, const char *path, json_t **o
 static pls_status compare(pls_context *context, const char *path, const json_t *expected,
                           const json_t *found) {
     const char *key = difference(expected, found);
-    return key == NULL ? PLS_OK
-                       : pls_fail(context, PLS_ERROR_CONFIG,
-                                  "%s: was measured with another %s; go on with that one, or "
-                                  "choose another folder with --out",
-                                  path, key);
+    return key == NULL
+               ? PLS_OK
+               : pls_fail(context, PLS_ERROR_CONFIG,
+                          "%s: was measured with another choice of %s; go on with that one, or "
+                          "choose another folder with --out",
+                          path, key);
 }
 
 pls_status pls_result_read(pls_context *context, const char *folder, const pls_study *study,

@@ -72,6 +72,19 @@ class Audit(Case):
         self.good("audit", *QUICK, *NETWORK, "--claims", "5", "--out", "a")
         self.assertEqual([claim["number"] for claim in self.claims("a")], ["5", "5'"])
 
+    def test_which_samples(self):
+        found = self.good("audit", *QUICK, *NETWORK, "--claims", "7", "--set", "audit.equations=5",
+                          "--out", "a")
+        self.assertIn("the first 2 of these samples, 4 equations", found.stdout)
+        summary = self.summary("a")
+        self.assertEqual((summary["audited_samples"], summary["audited_equations"]), (2, 4))
+        result = self.refused(2, "audit", *QUICK, *NETWORK, "--out", "a",
+                              words=["already holds a run"])
+        self.assertNotIn("--resume", result.stderr)
+        self.refused(2, "audit", "--set", "audit.widths=[64]", "--out", "b",
+                     words=["audit.widths", "at least two"])
+        self.assertFalse(os.path.exists(self.path("b")))
+
     def test_systems(self):
         for kind in ("linear", "quadratic", "circle", "phase_retrieval", "factorization"):
             self.good("audit", *QUICK, "--type", kind, "--out", kind)
@@ -89,6 +102,11 @@ class Audit(Case):
                   "--out", "a")
         page = self.read("a", "report.html").decode()
         self.assertIn("No law is violated", page)
+        self.assertIn("Audited on the first 4 samples, 8 equations, in float64.", page)
+        within = [claim for claim in self.claims("a")
+                  if claim["verdict"] == "holds" and claim["margin"] < claim["error"]]
+        self.assertIn("5'", [claim["number"] for claim in within])
+        self.assertEqual(page.count("<small>within its error</small>"), len(within))
         for claim in self.claims("a"):
             self.assertIn(f'<th scope="row">{claim["number"]}</th>'.replace("'", "&#39;"), page)
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
@@ -96,7 +114,7 @@ class Audit(Case):
                   "output.report=true", "--out", "b")
         page = self.read("b", "report.html").decode()
         self.assertIn('data-label="Verdict">not applicable</td>', page)
-        self.assertIn("Of 2 claims of the theory 1 hold, 1 does not apply", page)
+        self.assertIn("Of 2 claims of the theory 1 holds, 1 does not apply", page)
         claims = self.claims("a")
         claims[1]["verdict"] = "violated"
         with open(self.path("a", "claims.json"), "w") as stream:

@@ -68,6 +68,11 @@ class Study(Case):
         self.assertLess(page.index("<h2>Verdicts</h2>"), page.index("<h2>Figures</h2>"))
         self.assertIn("<h2>Other slopes</h2>", page)
         self.assertIn("slope −1/2", page)
+        self.assertIn("Varied: width 8, 12, 16; 2 seeds.", page)
+        for label in ("Slope", "Interval", "Against"):
+            self.assertEqual(page.count(f'<td data-label="{label}">'), 8)
+        self.assertEqual(page.count("≤ −0.5</td>"), 4)
+        self.assertNotRegex(page, r"<use [^>]*color='white'")
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
         os.unlink(self.path("a", "report.html"))
         self.good("report", "a")
@@ -158,13 +163,38 @@ class Study(Case):
         self.small("a")
         for key, value in (("study.radius", "2"), ("data.samples", "7"), ("model.sigma_w", "1.5")):
             result = self.refused(2, "study", "--resume", "a", "--set", f"{key}={value}")
-            self.assertIn("was measured with another", result.stderr)
+            self.assertIn("was measured with another choice of", result.stderr)
             self.assertIn("--out", result.stderr)
         self.good("study", "--resume", "a")
         self.good("solve", "--steps", "1", "--set", "output.report=false", "--out", "run")
         self.refused(2, "study", *SMALL, "--out", "run")
-        self.refused(3, "study", "--resume", "nowhere")
+        self.refused(3, "study", "--resume", "nowhere", words=["holds no study"])
+        self.refused(3, "study", "--resume", "run", words=["holds no study"])
+        self.write("file", "")
+        self.refused(3, "study", *SMALL, "--out", "file", words=["file: is not a folder"])
         self.small("a", "--set", "study.radius=2", "--overwrite")
+
+    def test_a_study_keeps_its_name_and_size(self):
+        self.good("study", "threshold", "--widths", "[2,4]", "--seeds", "2", "--set",
+                  "study.steps=10", "--out", "a")
+        before = self.read("a", "config.yaml")
+        self.refused(2, "study", "almost", "--resume", "a", words=["study threshold", "--out"])
+        self.refused(2, "study", "--size", "full", "--resume", "a", words=["another size"])
+        self.assertEqual(self.read("a", "config.yaml"), before)
+        found = self.good("study", "threshold", "--widths", "[2,4,8]", "--resume", "a")
+        self.assertIn("width 2, 4, 8; 2 seeds", found.stdout)
+        self.assertIn("2 measured, 4 were measured before", found.stdout)
+        self.assertLessEqual(found.stderr.count("the CPU is used"), 1)
+        found = self.good("study", "threshold", "--widths", "[4,16]", "--seeds", "2", "--set",
+                          "study.steps=10", "--set", "precision=f32", "--out", "b")
+        self.assertIn("studies measure in f64", found.stderr)
+        script = self.read("b", "figures", "pl_ratio_end.gp").decode()
+        self.assertRegex(script, r"set arrow from 8, graph 0")  # P = 5 m = N = 40
+        self.assertNotIn("set arrow", self.read("b", "figures", "filling.gp").decode())
+
+    def test_a_network_without_a_width(self):
+        self.refused(2, "study", *SMALL, "--set", "model.layers=[{width: outputs}]", "--out", "a",
+                     words=["no hidden layer"])
 
     def test_interrupted(self):
         arguments = ["study", *SMALL, "--widths", "[256,512]", "--set", "study.steps=100000",

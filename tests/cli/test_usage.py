@@ -15,6 +15,14 @@ class Usage(Case):
             for line in text.splitlines():
                 self.assertLessEqual(len(line), 80, line)
 
+    def test_help_says_what_can_be_asked_for(self):
+        text = self.good("audit", "--help").stdout
+        for claim in ("1", "3'", "18"):
+            self.assertRegex(text, rf"\n  {claim} +(law|scaling|picture) +[A-Z]")
+        text = self.good("study", "--help").stdout
+        for name in ("transition", "critical-step", "all", "mu_change", "filling"):
+            self.assertRegex(text, rf"\n  {name} +\S")
+
     def test_settings_help_lists_every_key(self):
         keys = json.loads(self.good("info", "--json").stdout)["settings"]
         text = self.good("train", "--help", "settings").stdout
@@ -36,6 +44,7 @@ class Usage(Case):
         self.refused(2, "train", "--steps", words=["--steps needs a value"])
         self.refused(2, "train", "--quiet=1", words=["--quiet takes no value"])
         self.refused(2, "train", "-z", words=["-z"])
+        self.refused(2, "audit", "--widths", "[8,16]", words=["--set audit.widths=..."])
         self.refused(2, "kernel", "--steps", "3", words=["kernel has no option --steps"])
         self.refused(2, "train", "--hessian", "loss", words=["train has no option --hessian"])
         self.refused(2, "train", "one.yaml", "two.yaml", words=["two.yaml"])

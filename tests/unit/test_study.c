@@ -937,11 +937,11 @@ Test(study, tables_do_not_depend_on_the_course) {
     /* Another study does not mix with this one. */
     study.radius = 2.0;
     SUPPORT_EXPECT_ERROR(b.f.context, pls_study_run(b.f.context, &study, &options, NULL),
-                         PLS_ERROR_CONFIG, "another radius");
+                         PLS_ERROR_CONFIG, "another choice of radius");
     study.radius = 1.0;
     b.f.data.targets[0] += 1.0;
     SUPPORT_EXPECT_ERROR(b.f.context, pls_study_run(b.f.context, &study, &options, NULL),
-                         PLS_ERROR_CONFIG, "another data");
+                         PLS_ERROR_CONFIG, "another choice of data");
     remove_study(&at_once);
     remove_study(&grown);
     tear_down(&b);
