@@ -467,13 +467,26 @@ static bool carries_log(int quantity) {
            quantity == PLS_QUANTITY_NONLINEARITY;
 }
 
+/* Whether the network that is varied, "64 -> 256 tanh -> 1, ntk", is one that the theory's slopes
+ * are about: in the ntk parameterization, with a linear output. */
+static bool is_of_theory(const pls_report_run *run) {
+    const char *model = pls_report_string(run, "model"), *last = NULL;
+    for (const char *at = model; at != NULL && (at = strstr(at, " -> ")) != NULL;) {
+        at += strlen(" -> ");
+        last = at;
+    }
+    return last != NULL && strncmp(last + strcspn(last, ", "), ", ntk", 5) == 0;
+}
+
 /* The slope that the theory has for the row: of networks with a linear output and no bottleneck,
  * against the width, with the logarithm divided out where there is one. */
-static const char *expected(const pls_table *fits, int64_t row, int quantity, bool divided) {
+static const char *expected(const pls_report_run *run, int64_t row, int quantity, bool divided) {
+    const pls_table *fits = &run->fits;
     const char *against = pls_table_word(fits, row, pls_table_column(fits, "against"));
     const char *output = pls_table_word(fits, row, pls_table_column(fits, "output"));
     const char *bottleneck = pls_table_word(fits, row, pls_table_column(fits, "bottleneck"));
-    bool is_plain = strcmp(output, "model") == 0 && strcmp(bottleneck, "0") == 0;
+    bool is_plain =
+        strcmp(output, "model") == 0 && strcmp(bottleneck, "0") == 0 && is_of_theory(run);
     if (quantity < 0 || strcmp(against, "width") != 0 || !is_plain ||
         carries_log(quantity) != divided || isnan(slope_of(quantity))) {
         return "–";
@@ -505,7 +518,7 @@ static void append_fit(pls_text *page, const pls_report_run *run, int64_t row, b
     pls_text_append(page, "<td data-label=\"Slope\">");
     append_slope(page, fits, row);
     pls_text_format(page, "</td><td data-label=\"Theory\">%s</td><td data-label=\"Against\">",
-                    expected(fits, row, quantity, divided));
+                    expected(run, row, quantity, divided));
     pls_text_escape(page, against, (int64_t)strlen(against));
     if (places) {
         pls_text_append(page, "</td><td data-label=\"Networks with\">");
@@ -540,11 +553,12 @@ void pls_fits_append(pls_text *page, const pls_report_run *run) {
             append_fit(page, run, i, places);
         }
     }
-    pls_text_append(page,
-                    "</tbody></table></div>\n<p><small>Slopes are powers, fitted to logarithms by "
-                    "weighted least squares over the means of seeds; the intervals come from a "
-                    "bootstrap of the seeds. The theory gives upper bounds for large widths, so "
-                    "that a slope may be steeper; norms of Hessians and what follows from them are "
-                    "compared with it after division by √(log&nbsp;<i>m</i>). It says nothing "
-                    "where there is a dash.</small></p></section>\n");
+    pls_text_append(
+        page, "</tbody></table></div>\n<p><small>Slopes are powers, fitted to logarithms by "
+              "weighted least squares over the means of seeds; the intervals come from a "
+              "bootstrap of the seeds. The theory gives upper bounds for large widths, so "
+              "that a slope may be steeper; norms of Hessians and what follows from them are "
+              "compared with it after division by √(log&nbsp;<i>m</i>). It is about wide networks "
+              "in the ntk parameterization with a linear output, and says nothing "
+              "where there is a dash.</small></p></section>\n");
 }

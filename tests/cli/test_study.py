@@ -67,6 +67,10 @@ class Study(Case):
         for label in ("Slope", "Theory", "Against"):
             self.assertEqual(page.count(f'<td data-label="{label}">'), 8)
         self.assertEqual(page.count("≤&nbsp;−1/2</td>"), 4)
+        for changed in ("model.parameterization=standard",
+                        "model.layers=[{width: 8}, {width: outputs, activation: tanh}]"):
+            self.small("b", "--set", "output.report=true", "--set", changed, "--overwrite")
+            self.assertNotIn("−1/2</td>", self.read("b", "report.html").decode(), changed)
         self.assertNotRegex(page, r"<use [^>]*color='white'")
         self.assertNotRegex(page, r'(src|href)="(?!data:|#)')
         os.unlink(self.path("a", "report.html"))
