@@ -1,7 +1,9 @@
-/* Claim 17: a kernel that changes by its own size is no obstacle. Networks with a non-linear
- * output, and with a bottleneck, whose kernels do not become constant with the width, converge at a
- * linear rate all the same: the loss reaches a thousandth, while the kernel changes by a tenth or
- * more. */
+/* Claim 17: a kernel that changes is no obstacle. Networks with a non-linear output, and with a
+ * bottleneck, whose kernels do not become constant with the width, converge all the same: the loss
+ * falls to a thousandth, as it would under PL*, while the kernel changes by a tenth of its size or
+ * more. That it falls at a linear rate is not held against anything here. The output is softplus,
+ * whose slope vanishes nowhere; that of swish does, and gradient descent loses the samples that
+ * start beyond that point. */
 #include "audit/audit.h"
 #include "base/memory.h"
 
@@ -61,14 +63,14 @@ pls_status pls_check_constancy(pls_audit *audit, pls_claim_result *result) {
     model.input_shape[0] = data.dimension;
     model.layer_count = 3;
     model.layers = layers;
-    PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_OUTPUT, PLS_SWISH, 2,
+    PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_OUTPUT, PLS_SOFTPLUS, 2,
                                  "non-linear output: L_T / L_0 <= 0.001",
                                  "non-linear output: kernel change >= 0.1", result));
     PLS_TRY(audit->context, look(audit, &data, &model, PLS_AXIS_BOTTLENECK, 4, 3,
                                  "bottleneck of 4: L_T / L_0 <= 0.001",
                                  "bottleneck of 4: kernel change >= 0.1", result));
     pls_claim_describe(result,
-                       "networks of width 512 on %d digits of two kinds, with swish as output "
+                       "networks of width 512 on %d digits of two kinds, with softplus as output "
                        "and with a bottleneck; it does not depend on the system",
                        (int)SAMPLES);
 cleanup:
