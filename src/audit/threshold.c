@@ -8,7 +8,7 @@
 
 enum { SAMPLES = 40, DIMENSION = 4 };
 enum { STEPS_BELOW = 20000, STEPS_ABOVE = 60000 }; /* P = N; at most */
-static const int64_t WIDTHS[] = {4, 6, 16, 32}; /* P / N = 0.5, 0.75, 2, 4 */
+static const int64_t WIDTHS[] = {4, 6, 16, 32};    /* P / N = 0.5, 0.75, 2, 4 */
 static const double STAYS = 1e-3, GOES = 1e-6;
 
 typedef struct small {
