@@ -23,9 +23,10 @@ static double smoothness_of_loss(const pls_audit *audit, const pls_theorem *t) {
     return 0.5 * t->lipschitz * t->lipschitz + t->smoothness * slope;
 }
 
+/* (1 - e^(-L/n))^2 / L, which goes to 0 with L. */
 static double share(const pls_audit *audit, double loss) {
     double certain = -expm1(-loss / (double)audit->system->samples);
-    return certain * certain / loss;
+    return loss > 0.0 ? certain * certain / loss : 0.0;
 }
 
 static double pl_constant(const pls_audit *audit, const pls_theorem *t) {

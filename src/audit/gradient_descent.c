@@ -41,18 +41,20 @@ pls_status pls_check_gradient_descent(pls_audit *audit, pls_claim_result *result
     return check(audit, &pls_square_descent, result);
 }
 
-/* beta over the ball. */
-static double smoothness_of_loss(const pls_audit *audit, const pls_theorem *t) {
-    double l = t->lipschitz;
-    return l * l + t->smoothness * (audit->residual + l * t->extent);
+double pls_bend_of_loss(const pls_audit *audit, const pls_theorem *t) {
+    return t->smoothness * (audit->residual + t->lipschitz * t->extent);
+}
+
+double pls_smoothness_of_loss(const pls_audit *audit, const pls_theorem *t) {
+    return t->lipschitz * t->lipschitz + pls_bend_of_loss(audit, t);
 }
 
 static double step_smooth(const pls_audit *audit, const pls_theorem *t) {
-    return 1.0 / smoothness_of_loss(audit, t);
+    return 1.0 / pls_smoothness_of_loss(audit, t);
 }
 
 static double reach_smooth(const pls_audit *audit, const pls_theorem *t) {
-    return 2.0 * sqrt(smoothness_of_loss(audit, t)) * audit->residual / t->mu;
+    return 2.0 * sqrt(pls_smoothness_of_loss(audit, t)) * audit->residual / t->mu;
 }
 
 pls_status pls_check_smooth_loss(pls_audit *audit, pls_claim_result *result) {

@@ -142,18 +142,10 @@ cleanup:
     return status;
 }
 
-/* beta and beta_L: ||J_i|| <= its value at w_0 + beta_F R, and ||r_i|| <= ||r_0|| + L_F R. */
-static double bend(const pls_audit *audit, const pls_theorem *t) {
-    return t->smoothness * (audit->residual + t->lipschitz * t->extent);
-}
-
+/* beta: ||J_i|| <= its value at w_0 + beta_F R. */
 static double smoothness_of_sample(const pls_audit *audit, const pls_theorem *t) {
     double edge = sqrt(audit->block) + t->smoothness * t->extent;
-    return edge * edge + bend(audit, t);
-}
-
-static double smoothness_of_sum(const pls_audit *audit, const pls_theorem *t) {
-    return t->lipschitz * t->lipschitz + bend(audit, t);
+    return edge * edge + pls_bend_of_loss(audit, t);
 }
 
 static double reach_of_runs(const pls_audit *audit, const pls_theorem *t) {
@@ -162,22 +154,18 @@ static double reach_of_runs(const pls_audit *audit, const pls_theorem *t) {
            (t->mu * audit->options->delta);
 }
 
-/* The path of descent is looked at with the step of descent, which is longer than that of SGD. */
-static double step_of_descent(const pls_audit *audit, const pls_theorem *t) {
-    return pls_square_descent.step(audit, t);
-}
-
-static const pls_convergence runs_of_descent = {PLS_LOSS_SQUARE, step_of_descent, reach_of_runs};
-
 /* The constants, over the ball of the theorem or, where they are known but not so far, over that of
  * claim 8. */
 static pls_status find_constants(ensemble *e, pls_theorem *t, bool *found) {
     pls_audit *audit = e->audit;
     pls_claim_result before = *e->result;
+    pls_convergence runs =
+        pls_square_descent; /* along the path of descent, whose steps are longer */
     pls_smoothness smoothness;
     bool known = false;
     pls_status status = PLS_OK;
-    PLS_TRY(audit->context, pls_theorem_find(audit, &runs_of_descent, e->result, t, found));
+    runs.reach = reach_of_runs;
+    PLS_TRY(audit->context, pls_theorem_find(audit, &runs, e->result, t, found));
     PLS_TRY(audit->context, pls_audit_smoothness(audit, &smoothness, &known));
     if (!*found && known) {
         *e->result = before;
@@ -192,7 +180,7 @@ static void set_up(ensemble *e, const pls_theorem *t) {
     const pls_audit *audit = e->audit;
     double n = (double)audit->system->samples;
     double s = (double)pls_smaller(audit->options->batch, audit->system->samples);
-    double beta = smoothness_of_sample(audit, t), beta_loss = smoothness_of_sum(audit, t);
+    double beta = smoothness_of_sample(audit, t), beta_loss = pls_smoothness_of_loss(audit, t);
     double eta = n * t->mu / (beta_loss * (n * beta + t->mu * (s - 1.0)));
     e->start = 0.5 * audit->residual * audit->residual;
     e->eta = pls_audit_seen(audit, "step", eta);

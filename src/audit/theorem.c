@@ -66,6 +66,9 @@ static pls_status find_known(pls_audit *audit, const pls_convergence *theorem, p
     *found = false;
     if (theorem->loss != PLS_LOSS_SQUARE) {
         PLS_TRY(audit->context, over_ball(audit, radius, t));
+        if (!(t->mu > 0.0)) {
+            return PLS_OK;
+        }
         PLS_TRY(audit->context, travel(audit, theorem, t, &distance));
         PLS_TRY(audit->context, pls_audit_return(audit));
     }

@@ -16,7 +16,7 @@ typedef struct pls_theorem {
         extent; /* distance from w_0 within which the constants were taken; R if they are known */
     pls_evidence mu_evidence, lipschitz_evidence, smoothness_evidence;
     double start; /* L_0 */
-    double end;   /* sampled constants, or cross entropy: L at the end of the path */
+    double end;   /* L at the end of a path; not of known constants of the square loss */
 } pls_theorem;
 
 /* What a theorem says of gradient descent, given constants: eta, and R. */
@@ -28,6 +28,11 @@ typedef struct pls_convergence {
 
 /* Claim 8. */
 extern const pls_convergence pls_square_descent;
+
+/* Of the square loss over the ball: beta_F sup ||r|| with ||r|| <= ||r_0|| + L_F R, by which its
+ * Hessian differs from J^T J; and beta <= L_F^2 + that. */
+double pls_bend_of_loss(const pls_audit *audit, const pls_theorem *constants);
+double pls_smoothness_of_loss(const pls_audit *audit, const pls_theorem *constants);
 
 /* Finds the constants over B(w_0, R), R = reach(constants) the smallest there is. *found is false
  * where mu may be 0, or where no ball contains itself; the claim is then told why. */

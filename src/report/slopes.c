@@ -31,13 +31,8 @@ static bool is_expected(const pls_table *fits, int64_t row) {
     return *word(fits, row, "verdict") != '\0';
 }
 
-static bool varies(const pls_table *table, const char *head) {
-    for (int64_t i = 1; i < table->rows; i++) {
-        if (strcmp(word(table, i, head), word(table, 0, head)) != 0) {
-            return true;
-        }
-    }
-    return false;
+static bool varies(const pls_report_run *run, const char *axis) {
+    return pls_table_varies(&run->study, pls_table_column(&run->study, axis));
 }
 
 /* Whether a fit was made over networks like that of a row of study.csv. */
@@ -102,7 +97,7 @@ bool pls_slope_group_append(pls_text *text, const pls_report_run *run, int64_t r
     bool any = false;
     for (int a = 0; a < PLS_AXIS_SEED; a++) {
         const char *axis = pls_axis_name((pls_axis_kind)a), *value = word(&run->fits, row, axis);
-        if (*value != '\0' && varies(&run->study, axis)) {
+        if (*value != '\0' && varies(run, axis)) {
             char one[PLS_LABEL_SIZE];
             pls_place_describe(axis, value, one);
             pls_text_append(text, any ? ", " : before);
@@ -195,7 +190,7 @@ static void append_table(pls_text *page, const pls_report_run *run, bool verdict
         pls_text_append(page, "</tr>\n");
     }
     pls_text_append(page, "</tbody></table></div>\n");
-    if (varies(&run->study, pls_axis_name(PLS_AXIS_STEP))) {
+    if (varies(run, pls_axis_name(PLS_AXIS_STEP))) {
         pls_text_append(page, "<p><small>Step sizes are in units of 2 / <i>λ</i><sub>max</sub>"
                               "(<i>K</i><sub>0</sub>).</small></p>\n");
     }

@@ -16,9 +16,8 @@
 enum { COLUMNS = 4 };
 
 static const char *const along[] = {"width", "bottleneck", "depth", "step"};
-static const char *const axes[] = {"width", "depth", "activation", "output", "bottleneck", "step"};
 
-enum { ALONG = sizeof along / sizeof along[0], AXES = sizeof axes / sizeof axes[0] };
+enum { ALONG = sizeof along / sizeof along[0], AXES = PLS_AXIS_SEED };
 
 static const char *const colours[PLS_FIGURE_BLOCKS] = {"#0072B2", "#D55E00", "#009E73", "#767676"};
 
@@ -65,25 +64,16 @@ typedef struct drawing {
     const char *name;
 } drawing;
 
-static bool varies(const pls_table *table, int column) {
-    for (int64_t i = 1; column >= 0 && i < table->rows; i++) {
-        if (strcmp(pls_table_word(table, i, column), pls_table_word(table, 0, column)) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static drawing look_at(const pls_table *table, const char *name) {
     drawing d = {.table = table, .x = -1, .name = name};
     d.quantity = pls_table_column(table, "quantity");
     d.value = pls_table_column(table, "value");
     for (int a = 0; a < AXES; a++) {
-        d.columns[a] = pls_table_column(table, axes[a]);
+        d.columns[a] = pls_table_column(table, pls_axis_name((pls_axis_kind)a));
     }
     for (int a = 0; a < ALONG && d.x < 0; a++) {
         int column = pls_table_column(table, along[a]);
-        d.x = varies(table, column) ? column : -1;
+        d.x = pls_table_varies(table, column) ? column : -1;
         d.unit = strcmp(along[a], "step") == 0 ? PLS_STEP_UNIT : 1.0;
     }
     return d;
@@ -151,11 +141,16 @@ static void label_of(const drawing *d, int64_t row, char label[PLS_LABEL_SIZE]) 
     label[0] = '\0';
     for (int i = 0; i < AXES; i++) {
         int column = d->columns[i];
-        if (column != d->x && varies(d->table, column) && used < PLS_LABEL_SIZE) {
+        if (column != d->x && pls_table_varies(d->table, column)) {
+            size_t left = PLS_LABEL_SIZE - used;
             char text[PLS_LABEL_SIZE];
-            pls_place_describe(axes[i], pls_table_word(d->table, row, column), text);
-            used += (size_t)snprintf(label + used, PLS_LABEL_SIZE - used, "%s%s",
-                                     used > 0 ? ", " : "", text);
+            pls_place_describe(pls_axis_name((pls_axis_kind)i),
+                               pls_table_word(d->table, row, column), text);
+            int written = snprintf(label + used, left, "%s%s", used > 0 ? ", " : "", text);
+            if (written < 0 || (size_t)written >= left) {
+                break; /* cut off */
+            }
+            used += (size_t)written;
         }
     }
     for (char *c = label; *c != '\0'; c++) {

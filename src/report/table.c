@@ -94,3 +94,12 @@ double pls_table_number(const pls_table *table, int64_t row, int column) {
     double number = strtod(word, &end);
     return end == word || *end != '\0' ? NAN : number;
 }
+
+bool pls_table_varies(const pls_table *table, int column) {
+    for (int64_t i = 1; i < table->rows; i++) {
+        if (strcmp(pls_table_word(table, i, column), pls_table_word(table, 0, column)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { PLS_TABLE_COLUMNS = 32 };
@@ -30,5 +31,8 @@ const char *pls_table_word(const pls_table *table, int64_t row, int column);
 
 /* NaN where the cell is empty or no number. */
 double pls_table_number(const pls_table *table, int64_t row, int column);
+
+/* Whether a column has more than one word. */
+bool pls_table_varies(const pls_table *table, int column);
 
 #endif
